@@ -1,0 +1,3 @@
+//! The `fsmond` program. Everything is in the library.
+
+fn main() {}

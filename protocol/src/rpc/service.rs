@@ -1,0 +1,50 @@
+//! The service: one method per verb. Every reply comes after its effect.
+//!
+//! Anything long is a cursor long-poll in slices of at most [`crate::rpc_types::LONGEST_WAIT`]; the client asks again.
+
+use crate::rpc_types::{
+    LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
+};
+use crate::run::RunInfo;
+use crate::spec::{Options, WatchSpec};
+use crate::status::{DaemonStatus, WatchStatus};
+use crate::units::SpanOrOff;
+
+/// The service of fsmond. Methods are numbered by their order on the wire: new ones go at the end.
+#[tarpc::service]
+pub trait Fsmon {
+    /// The daemon at a glance.
+    async fn status() -> Reply<DaemonStatus>;
+    /// Adds a watch; answers when it is recorded. `name` empty: the daemon makes one from the path.
+    async fn add(spec: WatchSpec) -> Reply<WatchStatus>;
+    /// Removes watches, by name or path; all or none.
+    async fn remove(watches: Vec<String>, kill: bool) -> Reply<Vec<Removed>>;
+    /// Every watch.
+    async fn list() -> Reply<Vec<WatchStatus>>;
+    /// One watch, by name or path.
+    async fn show(watch: String) -> Reply<WatchStatus>;
+    /// Changes the given options of one watch.
+    async fn set(watch: String, options: Options) -> Reply<WatchStatus>;
+    /// Changes the schedule of one watch: next = the later of now and the last due time + the new interval.
+    async fn set_interval(watch: String, every: SpanOrOff) -> Reply<WatchStatus>;
+    /// Stops runs of these watches until `resume`; survives a restart.
+    async fn pause(watches: Vec<String>) -> Reply<Vec<WatchStatus>>;
+    /// Lets runs of these watches go on; a held one processes what it found.
+    async fn resume(watches: Vec<String>) -> Reply<Vec<WatchStatus>>;
+    /// Reconciles these watches (none named: all), then runs what is pending, or every matching file.
+    async fn run_now(watches: Vec<String>, all_files: bool) -> Reply<SweepStatus>;
+    /// How far a sweep is; waits up to `wait_ms` for it to come further than `seen`.
+    async fn sweep(id: u64, seen: SweepStage, wait_ms: u32) -> Reply<SweepStatus>;
+    /// Records from a cursor on; waits up to `wait_ms` for the first.
+    async fn tail(request: TailRequest) -> Reply<TailReply>;
+    /// The latest runs, newest first.
+    async fn runs(request: RunsRequest) -> Reply<Vec<RunInfo>>;
+    /// Output of one run from `offset` on; waits up to `wait_ms` for more while it runs.
+    async fn logs(run: u64, offset: u64, wait_ms: u32) -> Reply<LogChunk>;
+    /// Reads the config again; a bad one is refused and the old one stays.
+    async fn reload() -> Reply<Reloaded>;
+    /// Stops the daemon cleanly; answers when it has begun to stop.
+    async fn stop() -> Reply<()>;
+    /// Changes the log level: error, warn, info, debug or trace.
+    async fn log_level(level: String) -> Reply<()>;
+}

@@ -1,0 +1,100 @@
+//! Runs: one execution of a handler each.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::path::RawPath;
+use crate::units::Timestamp;
+
+/// Why a run was made. In doubt the first of them: manual, scheduled, recovery, file change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The file changed while the daemon watched.
+    FileChange,
+    /// The change was found by a look after the daemon had not seen it happen.
+    Recovery,
+    /// An occurrence of the schedule.
+    Scheduled,
+    /// `fsmonctl run-now`.
+    Manual,
+}
+
+impl Trigger {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FileChange => "file_change",
+            Self::Recovery => "recovery",
+            Self::Scheduled => "scheduled",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// Where a run stands, or how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It is recorded and its command is started.
+    Started,
+    /// Exit 0: the file is processed.
+    Ok,
+    /// It failed and will be tried again.
+    Retry,
+    /// It failed for the last time: the file is set aside.
+    Failed,
+    /// Exit 75: later, without using up an attempt.
+    Later,
+    /// Our own shutdown ended it; no attempt is used up.
+    Interrupted,
+    /// The file was gone before the command could be started.
+    Vanished,
+    /// The daemon died before it could learn the result.
+    Lost,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By this signal, which was not ours.
+    Signalled(i32),
+    /// By us, since it took longer than its timeout.
+    TimedOut,
+    /// By us, since the daemon stops or a person said so.
+    Interrupted,
+    /// It could not be started: why.
+    NotStarted(String),
+}
+
+/// One run, as `fsmonctl runs` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// The run's number.
+    pub run: u64,
+    /// The watch's name.
+    pub watch: Arc<str>,
+    /// The file it ran for.
+    pub path: Option<RawPath>,
+    /// Why it was made.
+    pub trigger: Trigger,
+    /// Which attempt at this version of the file, from 1.
+    pub attempt: u32,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// How the command ended, once it has.
+    pub outcome: Option<Outcome>,
+    /// When it started.
+    pub started: Timestamp,
+    /// How long it took, in milliseconds, once ended.
+    pub ms: Option<u64>,
+    /// How many bytes of output are kept.
+    pub output_bytes: u64,
+    /// How many bytes of output were more than is kept, and dropped.
+    pub output_dropped: u64,
+    /// The same for every attempt at the same version of the same file.
+    pub event_id: String,
+}

@@ -1,0 +1,325 @@
+//! What a watch is: its root and its rules. The same options everywhere: `add`, `set`, and the config file.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ApiError;
+use crate::event::EventKind;
+use crate::units::{Size, Span, SpanOrOff};
+
+/// A watch as it is defined: name, path, and the options that were given. Everything left out takes its default
+/// where the daemon resolves it into [`Rules`]. In TOML the options stand beside name and path: the daemon's config
+/// reader sees to that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchSpec {
+    /// Short name, `[A-Za-z0-9._-]{1,64}`.
+    pub name: String,
+    /// Absolute path of the root: a folder, or one file.
+    pub path: String,
+    /// The options that were given.
+    pub options: Options,
+}
+
+/// The options of `add`, `set` and the config file, each only if it was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// The command as argv; an empty list takes the command away. Without one, events are only logged.
+    pub command: Option<Vec<String>>,
+    /// Only files matching one of these, gitignore syntax relative to the root. An empty list: all.
+    pub include: Option<Vec<String>>,
+    /// No files or folders matching one of these, gitignore syntax relative to the root.
+    pub exclude: Option<Vec<String>>,
+    /// Smaller files do not run the command.
+    pub min_size: Option<Size>,
+    /// Larger files do not run the command.
+    pub max_size: Option<Size>,
+    /// Whether folders below the root are watched.
+    pub recursive: Option<bool>,
+    /// How many levels of folders below the root are watched.
+    pub max_depth: Option<u32>,
+    /// Whether names that begin with a dot are watched.
+    pub hidden: Option<bool>,
+    /// Which events run the command.
+    pub kinds: Option<Vec<EventKind>>,
+    /// What to do with files that are there already.
+    pub existing: Option<Existing>,
+    /// How long a closed file must be quiet.
+    pub settle: Option<Span>,
+    /// How long a file that was written and not closed must be quiet.
+    pub open_quiet: Option<Span>,
+    /// After how long a file is taken although it is still written.
+    pub max_wait: Option<SpanOrOff>,
+    /// The schedule.
+    pub every: Option<SpanOrOff>,
+    /// How often the tree is compared with the ledger.
+    pub rescan: Option<SpanOrOff>,
+    /// What an occurrence runs.
+    pub on_schedule: Option<OnSchedule>,
+    /// How many commands of this watch run at once.
+    pub concurrency: Option<u32>,
+    /// After how long a command is ended.
+    pub timeout: Option<Span>,
+    /// How long a command that is being ended has until it is killed.
+    pub grace: Option<Span>,
+    /// How often a failed file is tried again.
+    pub retries: Option<u32>,
+    /// The first pause before that; it doubles up to 300 times this.
+    pub backoff: Option<Span>,
+    /// Folder the command runs in; the root of the watch if not given.
+    pub cwd: Option<String>,
+    /// Environment for the command, each `NAME=VALUE`.
+    pub env: Option<Vec<String>>,
+    /// What the command gets on stdin.
+    pub stdin: Option<Stdin>,
+    /// Whether the path is appended to a command without placeholders.
+    pub append_path: Option<bool>,
+    /// How changes are seen.
+    pub backend: Option<Backend>,
+    /// How often a polled watch is scanned.
+    pub poll_interval: Option<Span>,
+    /// Accept a root that is not there yet.
+    pub allow_missing: Option<bool>,
+    /// Record changes of mode or owner.
+    pub attrib: Option<bool>,
+}
+
+/// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
+macro_rules! for_every_option {
+    ($do:ident) => {
+        $do!(
+            command,
+            include,
+            exclude,
+            min_size,
+            max_size,
+            recursive,
+            max_depth,
+            hidden,
+            kinds,
+            existing,
+            settle,
+            open_quiet,
+            max_wait,
+            every,
+            rescan,
+            on_schedule,
+            concurrency,
+            timeout,
+            grace,
+            retries,
+            backoff,
+            cwd,
+            env,
+            stdin,
+            append_path,
+            backend,
+            poll_interval,
+            allow_missing,
+            attrib
+        )
+    };
+}
+
+impl Options {
+    /// These options, and where one is not given, that of `fallback`.
+    #[must_use]
+    pub fn or(self, fallback: &Self) -> Self {
+        macro_rules! merge {
+            ($($field:ident),*) => { Self { $($field: self.$field.or_else(|| fallback.$field.clone())),* } };
+        }
+        for_every_option!(merge)
+    }
+
+    /// Whether nothing is given at all.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The options of a watch with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each field is described at the option of its name")]
+pub struct Rules {
+    pub command: Vec<String>,
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    pub min_size: Option<Size>,
+    pub max_size: Option<Size>,
+    pub recursive: bool,
+    pub max_depth: Option<u32>,
+    pub hidden: bool,
+    pub kinds: Vec<EventKind>,
+    pub existing: Existing,
+    pub settle: Span,
+    pub open_quiet: Span,
+    pub max_wait: SpanOrOff,
+    pub every: SpanOrOff,
+    pub rescan: SpanOrOff,
+    pub on_schedule: OnSchedule,
+    pub concurrency: u32,
+    pub timeout: Span,
+    pub grace: Span,
+    pub retries: u32,
+    pub backoff: Span,
+    pub cwd: Option<String>,
+    pub env: Vec<String>,
+    pub stdin: Stdin,
+    pub append_path: bool,
+    pub backend: Backend,
+    pub poll_interval: Span,
+    pub allow_missing: bool,
+    pub attrib: bool,
+}
+
+impl Rules {
+    /// Fills in the default of everything that `options` leaves out. Does not check values: [`Rules::check`] does.
+    pub fn from_options(options: &Options) -> Self {
+        let o = options.clone();
+        Self {
+            command: o.command.unwrap_or_default(),
+            include: o.include.unwrap_or_default(),
+            exclude: o.exclude.unwrap_or_default(),
+            min_size: o.min_size,
+            max_size: o.max_size,
+            recursive: o.recursive.unwrap_or(true),
+            max_depth: o.max_depth,
+            hidden: o.hidden.unwrap_or(true),
+            kinds: o.kinds.unwrap_or_else(|| vec![EventKind::Create, EventKind::Modify, EventKind::Rename]),
+            existing: o.existing.unwrap_or_default(),
+            settle: o.settle.unwrap_or(Span::millis(100)),
+            open_quiet: o.open_quiet.unwrap_or(Span::secs(30)),
+            max_wait: o.max_wait.unwrap_or(SpanOrOff::Off),
+            every: o.every.unwrap_or(SpanOrOff::On(Span::secs(2 * 3600))),
+            rescan: o.rescan.unwrap_or(SpanOrOff::On(Span::secs(2 * 3600))),
+            on_schedule: o.on_schedule.unwrap_or_default(),
+            concurrency: o.concurrency.unwrap_or(1),
+            timeout: o.timeout.unwrap_or(Span::secs(600)),
+            grace: o.grace.unwrap_or(Span::secs(10)),
+            retries: o.retries.unwrap_or(5),
+            backoff: o.backoff.unwrap_or(Span::secs(1)),
+            cwd: o.cwd,
+            env: o.env.unwrap_or_default(),
+            stdin: o.stdin.unwrap_or_default(),
+            append_path: o.append_path.unwrap_or(true),
+            backend: o.backend.unwrap_or_default(),
+            poll_interval: o.poll_interval.unwrap_or(Span::secs(30)),
+            allow_missing: o.allow_missing.unwrap_or(false),
+            attrib: o.attrib.unwrap_or(false),
+        }
+    }
+
+    /// Refuses values that make no sense, by the option's name. Globs and the command's template are checked where
+    /// they are understood.
+    pub fn check(&self) -> Result<(), ApiError> {
+        let usage = |message: &str, hint: &str| Err(ApiError::usage(message).hint(hint));
+        if self.concurrency == 0 {
+            return usage(
+                "concurrency is 0, so that nothing could ever run",
+                "give 1 or more; to stop runs for a while, use pause",
+            );
+        }
+        for (option, span) in
+            [("timeout", self.timeout), ("poll-interval", self.poll_interval), ("backoff", self.backoff)]
+        {
+            if span.0.is_zero() {
+                return usage(&format!("{option} is 0"), "give a duration like 1s or 10m");
+            }
+        }
+        for (option, span) in [("every", self.every), ("rescan", self.rescan)] {
+            if span.span().is_some_and(|s| s < Span::millis(100)) {
+                return usage(&format!("{option} is shorter than 100ms"), "give a longer duration, or off");
+            }
+        }
+        if let (Some(min), Some(max)) = (self.min_size, self.max_size)
+            && min > max
+        {
+            return usage(&format!("min-size {min} is more than max-size {max}"), "no file could ever match");
+        }
+        for pair in &self.env {
+            if !pair.split_once('=').is_some_and(|(name, _)| !name.is_empty() && !name.starts_with("FSMON_"))
+                || pair.contains('\0')
+            {
+                let name = pair.split('=').next().unwrap_or_default();
+                let name = crate::path::escape(name.as_bytes());
+                return usage(
+                    &format!("env '{name}' is not NAME=VALUE, or takes a name that begins with FSMON_"),
+                    "write it as NAME=VALUE",
+                );
+            }
+        }
+        if self.command.first().is_some_and(String::is_empty) || self.command.iter().any(|a| a.contains('\0')) {
+            return usage("the command is an empty word, or has a NUL in it", "write the command after --");
+        }
+        Ok(())
+    }
+}
+
+/// What to do with files that are already there when the watch is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Existing {
+    /// They are taken as done.
+    #[default]
+    Skip,
+    /// They are pending.
+    Run,
+}
+
+/// What an occurrence of the schedule runs, after it has reconciled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnSchedule {
+    /// What is pending.
+    #[default]
+    Pending,
+    /// Every matching file once more.
+    All,
+}
+
+/// What a command gets on stdin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stdin {
+    /// Nothing: `/dev/null`.
+    #[default]
+    None,
+    /// The event as one JSON line.
+    Json,
+}
+
+/// How changes of a watch are seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// What fits the mount.
+    #[default]
+    Auto,
+    /// The kernel's inotify (Linux).
+    Inotify,
+    /// The portable `notify` crate.
+    Notify,
+    /// Scanning every `poll-interval`.
+    Poll,
+}
+
+impl Backend {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Inotify => "inotify",
+            Self::Notify => "notify",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+/// Checks that `name` is `[A-Za-z0-9._-]{1,64}`.
+pub fn check_name(name: &str) -> Result<(), ApiError> {
+    let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if fits {
+        return Ok(());
+    }
+    Err(ApiError::usage(format!("'{}' can't be the name of a watch", crate::path::escape(name.as_bytes())))
+        .hint("a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -"))
+}
