@@ -74,7 +74,7 @@ pub enum Input {
     /// A command ended.
     RunEnded(RunEnded),
     /// Somebody wants something.
-    Command(Token, Command),
+    Command(Token, Box<Command>),
     /// A deadline has come.
     Tick,
 }
