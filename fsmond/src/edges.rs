@@ -1,0 +1,114 @@
+//! What the engine and the server ask of each edge, as traits: they know these, never an edge itself.
+//!
+//! Requests never block and never fail: what goes wrong comes back as an [`Input`] through the inbox. Worker threads
+//! of edges send their answers with `blocking_send` on the bounded inbox, which the engine always drains; so an edge
+//! that is faster than the engine waits, and nothing is dropped.
+
+use fsmon_core::Input;
+use fsmon_core::io::{Ack, Hint, ListRequest, LookRequest, NodeId, OpenRequest, RunId, SpawnRequest, StoreOp, WatchId};
+use fsmon_protocol::ApiError;
+use fsmon_protocol::event::Record;
+use fsmon_protocol::run::RunInfo;
+use fsmon_protocol::units::Timestamp;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+
+/// Where answers of all edges go: always taken, before any hints.
+pub type Inbox = mpsc::Sender<Input>;
+
+/// Where sources send hints, a bounded number of batches: when it is full the source's reader waits, and the kernel's
+/// own queue is the only thing that can overflow.
+pub type HintRing = mpsc::Sender<Vec<Hint>>;
+
+/// Seeing: roots, arming, listing, looking.
+pub trait WatchEdge: Send {
+    /// See [`fsmon_core::Effect::Open`].
+    fn open(&mut self, request: OpenRequest);
+    /// See [`fsmon_core::Effect::Close`].
+    fn close(&mut self, watch: WatchId);
+    /// See [`fsmon_core::Effect::List`].
+    fn list(&mut self, request: ListRequest);
+    /// See [`fsmon_core::Effect::Look`].
+    fn look(&mut self, request: LookRequest);
+    /// See [`fsmon_core::Effect::Disarm`].
+    fn disarm(&mut self, watch: WatchId, folder: NodeId);
+    /// Everything asked since the last flush may be handed to the workers now, in batches.
+    fn flush(&mut self);
+}
+
+/// Remembering.
+pub trait StoreEdge: Send {
+    /// Stores these in order; acks come back as [`Input::Stored`] once durable. Operations of one call are committed
+    /// together. The queue is bounded by the engine, which counts what is outstanding: see [`StoreEdge::backlog`].
+    fn submit(&mut self, operations: Vec<(StoreOp, Option<Ack>)>);
+    /// How many operations were submitted and are not yet durable.
+    fn backlog(&self) -> usize;
+}
+
+/// Running commands.
+pub trait RunnerEdge: Send {
+    /// Starts a command; [`Input::RunEnded`] comes exactly once, also if it could not be started.
+    fn spawn(&mut self, request: Box<SpawnRequest>);
+    /// Ends a run: TERM to its whole group, grace, KILL. No effect on one that has ended.
+    fn end(&mut self, run: RunId);
+}
+
+/// What the server asks of the store.
+pub trait History: Send + Sync {
+    /// Records that match, in order.
+    fn journal(&self, query: JournalQuery) -> BoxFuture<'_, Result<JournalPage, ApiError>>;
+    /// Runs that match, newest first.
+    fn runs(&self, query: RunsQuery) -> BoxFuture<'_, Result<Vec<RunInfo>, ApiError>>;
+    /// Output of one run: its row, and the bytes from `offset` on, at most `max` of them.
+    fn output(&self, run: RunId, offset: u64, max: usize) -> BoxFuture<'_, Result<RunOutput, ApiError>>;
+}
+
+/// Which records.
+#[derive(Debug, Clone, Default)]
+pub struct JournalQuery {
+    /// Only numbers above this.
+    pub after: u64,
+    /// Only from this time on.
+    pub since: Option<Timestamp>,
+    /// Only the last so many that match (they still come in order).
+    pub last: Option<u32>,
+    /// Only of these watches; empty: all.
+    pub watches: Vec<WatchId>,
+    /// Only of these kinds (`create`, `run`, …); empty: all.
+    pub kinds: Vec<String>,
+    /// At most so many.
+    pub max: u32,
+}
+
+/// Some records.
+#[derive(Debug, Clone, Default)]
+pub struct JournalPage {
+    /// In order.
+    pub records: Vec<Record>,
+    /// Everything up to this number has been looked at: ask next after it.
+    pub next: u64,
+    /// The oldest number that retention has left, 0 for an empty journal.
+    pub oldest: u64,
+}
+
+/// Which runs.
+#[derive(Debug, Clone, Default)]
+pub struct RunsQuery {
+    /// Only of this watch.
+    pub watch: Option<WatchId>,
+    /// Only those whose status is failed, retry, lost or interrupted.
+    pub failed: bool,
+    /// At most so many.
+    pub max: u32,
+}
+
+/// Output of a run.
+#[derive(Debug, Clone)]
+pub struct RunOutput {
+    /// Its row.
+    pub info: RunInfo,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Whether the run has ended, so that no more comes after what is stored.
+    pub ended: bool,
+}
