@@ -1,0 +1,64 @@
+//! Fingerprints as small numbers, and the key that every attempt at the same version of a file shares.
+
+use fsmon_protocol::event::EventKind;
+use fsmon_protocol::fingerprint::{FileType, Fingerprint};
+
+use crate::io::{Stat, WatchId};
+
+/// 128-bit FNV-1a: stable for ever, so that a key means the same after an upgrade. Not meant against attackers: who
+/// can choose names and times of a watched file gains nothing by a collision but a confusing id of their own file.
+struct Fnv(u128);
+
+impl Fnv {
+    const fn new() -> Self {
+        Self(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
+    }
+
+    fn add(mut self, bytes: &[u8]) -> Self {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        }
+        self
+    }
+}
+
+/// Mixes whole words quickly; only ever compared within one process.
+fn mix(words: [u64; 3]) -> u64 {
+    let mut hash = 0x9e37_79b9_7f4a_7c15_u64;
+    for word in words {
+        hash = (hash ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        hash ^= hash >> 32;
+    }
+    hash.max(1)
+}
+
+/// What tells one version of a file from another: inode, size and mtime. For a folder only its inode, since every
+/// new entry changes its times. Never 0, which stands for unknown.
+pub fn ident(file_type: FileType, fingerprint: &Fingerprint) -> u64 {
+    if file_type == FileType::Dir {
+        return fingerprint.inode.max(1);
+    }
+    mix([fingerprint.inode, fingerprint.size, fingerprint.mtime.cast_unsigned()])
+}
+
+/// The [`ident`] of what a look saw.
+pub fn ident_of(stat: &Stat) -> u64 {
+    ident(stat.file_type, &stat.fingerprint)
+}
+
+/// A ctime in four bytes. Two of one file are alike by chance once in four thousand million.
+pub fn ctime_hash(ctime: i64) -> u32 {
+    let [low, high] = [ctime.cast_unsigned() & 0xffff_ffff, ctime.cast_unsigned() >> 32];
+    u32::try_from(low ^ high.wrapping_mul(0x85eb_ca6b) & 0xffff_ffff).unwrap_or_default()
+}
+
+/// `FSMON_EVENT_ID`: the same for every attempt at the same version of the same file. `sweep` is the number of the
+/// sweep or manual request, 0 for changes.
+pub fn event_id(watch: WatchId, rel: &[u8], kind: EventKind, seen: Option<&Fingerprint>, sweep: u64) -> String {
+    let mut hash = Fnv::new().add(&watch.0.to_le_bytes()).add(kind.as_str().as_bytes()).add(&sweep.to_le_bytes());
+    if let Some(f) = seen {
+        hash = hash.add(&f.inode.to_le_bytes()).add(&f.size.to_le_bytes());
+        hash = hash.add(&f.mtime.to_le_bytes()).add(&f.ctime.to_le_bytes());
+    }
+    format!("{:032x}", hash.add(rel).0)
+}

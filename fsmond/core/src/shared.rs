@@ -1,0 +1,125 @@
+//! What all watches share: numbers, limits, running commands, sweeps, and the way out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fsmon_protocol::RawPath;
+use fsmon_protocol::event::{EventKind, Record, What};
+use fsmon_protocol::fingerprint::Fingerprint;
+use fsmon_protocol::run::Trigger;
+use fsmon_protocol::status::Counters;
+
+use crate::io::{Ack, Effect, JournalRow, LogLevel, NodeId, Now, RunId, StoreOp, WatchId};
+use crate::sweep::Sweeps;
+
+/// What all watches share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The number of the next record or sweep.
+    pub next_seq: u64,
+    /// The number of the next run.
+    pub next_run: RunId,
+    /// For jitter only.
+    pub random: fastrand::Rng,
+    /// Runs that are being recorded or whose command runs.
+    pub runs: HashMap<RunId, Run>,
+    /// How many commands run at once over all watches.
+    pub max_runs: u32,
+    /// Sweeps, those of late included.
+    pub sweeps: Sweeps,
+    /// Since start.
+    pub counters: Counters,
+    /// Why the store cannot write, if so: no run is started until it can.
+    pub store_error: Option<String>,
+    /// The daemon stops: nothing is started.
+    pub stopping: bool,
+    /// The last number given to a look or a listing.
+    pub last_tag: u32,
+}
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Run {
+    /// Its watch.
+    pub watch: WatchId,
+    /// Its watch's name.
+    pub watch_name: Arc<str>,
+    /// The file.
+    pub node: NodeId,
+    /// The file's absolute path when it was given out.
+    pub path: RawPath,
+    /// Its path relative to the root then.
+    pub rel: RawPath,
+    /// What happened to it.
+    pub kind: EventKind,
+    /// Its absolute path before a rename.
+    pub from: Option<RawPath>,
+    /// Why.
+    pub trigger: Trigger,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The key of this version.
+    pub event_id: String,
+    /// What was given out.
+    pub seen: Option<Fingerprint>,
+    /// Journal number of its start.
+    pub seq: u64,
+    /// Whether the command was started.
+    pub spawned: bool,
+}
+
+impl Shared {
+    /// The number of a look or listing: never 0, not used for a long time.
+    pub fn tag(&mut self) -> u32 {
+        self.last_tag = self.last_tag.wrapping_add(1).max(1);
+        self.last_tag
+    }
+
+    /// The number of a record or sweep.
+    pub fn seq(&mut self) -> u64 {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        seq
+    }
+
+    /// Whether one more run may start now.
+    pub fn may_start(&self) -> bool {
+        !self.stopping && self.store_error.is_none() && self.runs.len() < self.max_runs as usize
+    }
+}
+
+/// One step's view of the world: now, the way out, and what is shared.
+pub struct Ctx<'a> {
+    /// Both clocks.
+    pub now: Now,
+    /// The way out.
+    pub out: &'a mut Vec<Effect>,
+    /// What all watches share.
+    pub shared: &'a mut Shared,
+}
+
+impl Ctx<'_> {
+    /// Appends a record to the journal and gives its number.
+    pub fn record(
+        &mut self,
+        watch: Option<(WatchId, &Arc<str>)>,
+        what: What,
+        fingerprint: Option<Fingerprint>,
+    ) -> u64 {
+        let seq = self.shared.seq();
+        self.shared.counters.records += 1;
+        let record = Record { seq, time: self.now.wall, watch: watch.map(|(_, name)| Arc::clone(name)), what };
+        self.store(StoreOp::Record(JournalRow { watch: watch.map(|(id, _)| id), record, fingerprint }), None);
+        seq
+    }
+
+    /// Stores something.
+    pub fn store(&mut self, op: StoreOp, ack: Option<Ack>) {
+        self.out.push(Effect::Store(op, ack));
+    }
+
+    /// Says something that is no record.
+    pub fn log(&mut self, level: LogLevel, line: String) {
+        self.out.push(Effect::Log(level, line));
+    }
+}

@@ -1,0 +1,302 @@
+//! The ledger: a checkpoint of the journal up to a number. Rows that changed are gathered and stored now and then;
+//! at start the rows are loaded and the journal is replayed from there.
+
+use std::collections::BTreeSet;
+
+use fsmon_protocol::RawPath;
+use fsmon_protocol::event::{Event, EventKind, RunRecord, What};
+use fsmon_protocol::fingerprint::{FileType, Fingerprint};
+use fsmon_protocol::run::{RunStatus, Trigger};
+
+use super::pending::{Pending, Stage};
+use super::{Fresh, Watch};
+use crate::ident::{ctime_hash, ident};
+use crate::io::{Ack, Checkpoint, JournalRow, NodeRow, NodeState, Now, Stat, StoreOp};
+use crate::shared::Ctx;
+use crate::tree::{Flags, ROOT, Tree};
+
+/// So many changed rows make a checkpoint due.
+const MANY: usize = 8192;
+/// And so long after the first of them, in nanoseconds.
+const AGE: u64 = 5_000_000_000;
+
+/// What is not yet stored of one watch's ledger.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// The last journal number of this watch.
+    pub upto: u64,
+    dirty: Vec<u32>,
+    freed: BTreeSet<u32>,
+    fresh: Fresh,
+    /// When a checkpoint is due.
+    due: Option<u64>,
+    /// One is being stored.
+    storing: bool,
+    last: u64,
+}
+
+impl Ledger {
+    pub fn new(upto: u64) -> Self {
+        Self { upto, dirty: Vec::new(), freed: BTreeSet::new(), fresh: Fresh::new(), due: None, storing: false, last: 0 }
+    }
+
+    /// An entry's row changed; `seen` where its fingerprint is known.
+    pub fn dirty(&mut self, tree: &mut Tree, at: u32, seen: Option<Fingerprint>) {
+        if let Some(seen) = seen {
+            self.fresh.insert(at, seen);
+        }
+        let node = tree.node_mut(at);
+        if !node.has(Flags::DIRTY) {
+            node.set(Flags::DIRTY);
+            self.dirty.push(at);
+        }
+        self.freed.remove(&at);
+        self.due = self.due.or(Some(self.last.saturating_add(AGE)));
+    }
+
+    /// An entry is no more.
+    pub fn freed(&mut self, _tree: &Tree, at: u32) {
+        self.fresh.remove(&at);
+        self.freed.insert(at);
+        self.due = self.due.or(Some(self.last.saturating_add(AGE)));
+    }
+
+    /// The watch's own row changed.
+    pub fn touch(&mut self, now: u64) {
+        self.due = self.due.or(Some(now.saturating_add(AGE)));
+    }
+
+    /// A checkpoint is due at once.
+    pub fn hurry(&mut self) {
+        self.due = Some(0);
+    }
+
+    /// The checkpoint under way is stored.
+    pub fn stored(&mut self) {
+        self.storing = false;
+    }
+
+    /// When a checkpoint is due.
+    pub fn deadline(&self) -> Option<u64> {
+        if self.storing { None } else { self.due }
+    }
+}
+
+impl Watch {
+    /// Stores what changed, when it is much or a while ago, and none is being stored.
+    pub(super) fn maybe_checkpoint(&mut self, ctx: &mut Ctx<'_>) {
+        let ledger = &mut self.ledger;
+        if ledger.due.is_some_and(|due| due > ctx.now.mono.saturating_add(AGE)) || ledger.last == 0 {
+            ledger.due = ledger.due.map(|_| ctx.now.mono.saturating_add(AGE));
+        }
+        ledger.last = ctx.now.mono;
+        let many = ledger.dirty.len() + ledger.freed.len() >= MANY;
+        if !ledger.storing && (many || ledger.due.is_some_and(|due| due <= ctx.now.mono)) {
+            self.checkpoint(ctx);
+        }
+    }
+
+    /// Stores what changed.
+    pub fn checkpoint(&mut self, ctx: &mut Ctx<'_>) {
+        let mut changed = std::mem::take(&mut self.ledger.dirty);
+        changed.sort_unstable();
+        changed.dedup();
+        let mut rows = Vec::with_capacity(changed.len());
+        for at in changed {
+            if !self.tree.in_use(at) || at == ROOT {
+                continue;
+            }
+            self.tree.node_mut(at).clear(Flags::DIRTY);
+            let node = self.tree.node(at);
+            if node.has(Flags::KNOWN) || node.has(Flags::PENDING) {
+                rows.push(self.node_row(at));
+            } else {
+                self.ledger.freed.insert(at);
+            }
+        }
+        rows.sort_by(|a, b| (a.parent, &a.name).cmp(&(b.parent, &b.name)));
+        let freed = std::mem::take(&mut self.ledger.freed).into_iter().collect();
+        self.ledger.fresh.clear();
+        self.ledger.due = None;
+        self.ledger.storing = true;
+        // Every record up to now was handed out before this and so is stored before it.
+        self.ledger.upto = ctx.shared.next_seq - 1;
+        let checkpoint = Checkpoint { watch: self.row(), rows, freed };
+        ctx.store(StoreOp::Checkpoint(checkpoint), Some(Ack::Checkpoint(self.id)));
+    }
+
+    /// The checkpoint is stored.
+    pub fn on_checkpoint_stored(&mut self) {
+        self.ledger.stored();
+    }
+
+    fn node_row(&self, at: u32) -> NodeRow {
+        let node = self.tree.node(at);
+        let pending = self.pending.get(at);
+        let seen = self.ledger.fresh.get(&at).copied().or_else(|| pending.and_then(|p| p.seen));
+        let dir = node.is_dir().then_some(Fingerprint { inode: node.ident, size: 0, mtime: 0, ctime: 0 });
+        NodeRow {
+            index: at,
+            parent: node.parent(),
+            // One in limbo is stored under its hidden name, and found gone by the scan at start.
+            name: node.name().into(),
+            file_type: node.file_type,
+            seen: if node.has(Flags::KNOWN) { dir.or(seen) } else { None },
+            state: pending.map_or(NodeState::Clean, Pending::to_state),
+        }
+    }
+
+    /// Takes one stored row. Returns false where it makes no sense beside the others.
+    pub fn restore(&mut self, row: NodeRow) -> bool {
+        if !self.tree.insert_at(row.index, row.parent, row.name, row.file_type) {
+            return false;
+        }
+        let node = self.tree.node_mut(row.index);
+        if let Some(seen) = &row.seen {
+            node.ident = if row.file_type == FileType::Dir { seen.inode } else { ident(row.file_type, seen) };
+            node.ctime = ctime_hash(seen.ctime);
+        }
+        self.tree.set_known(row.index, row.seen.is_some());
+        let (pending, failed) = match row.state {
+            NodeState::Clean => return true,
+            NodeState::Pending(row) => (row, false),
+            NodeState::Failed(row) => (row, true),
+        };
+        self.pending.insert(row.index, Pending::from_row(pending, failed, row.seen));
+        self.tree.node_mut(row.index).set(Flags::PENDING);
+        true
+    }
+
+    /// After the last stored row. Returns how many made no sense and were dropped; the scan finds what they stood for.
+    pub fn restored(&mut self) -> u32 {
+        let dropped = self.tree.link_inserted();
+        for at in self.pending.places() {
+            if !self.tree.in_use(at) {
+                self.pending.remove(at);
+            }
+        }
+        dropped
+    }
+
+    /// Replays one journal row that is newer than the rows. Nothing is told again.
+    pub fn replay(&mut self, row: &JournalRow, ctx: &mut Ctx<'_>) {
+        if row.record.seq <= self.ledger.upto {
+            return;
+        }
+        self.ledger.upto = row.record.seq;
+        match &row.record.what {
+            What::Event(event) => self.replay_event(event, row.fingerprint, ctx),
+            What::Run(run) => self.replay_run(run, row.fingerprint, ctx),
+            _ => {}
+        }
+    }
+
+    fn rel<'a>(&self, path: &'a RawPath) -> Option<&'a [u8]> {
+        let rest = path.as_bytes().strip_prefix(self.root_path.as_bytes())?;
+        Some(rest.strip_prefix(b"/").unwrap_or(rest))
+    }
+
+    fn replay_event(&mut self, event: &Event, seen: Option<Fingerprint>, ctx: &mut Ctx<'_>) {
+        let Some(rel) = self.rel(&event.path) else { return };
+        if event.kind == EventKind::Delete {
+            if let Some(at) = self.tree.resolve(rel).filter(|&at| at != ROOT) {
+                for gone in self.tree.subtree(at) {
+                    self.note_gone(gone, Trigger::Recovery, ctx);
+                }
+            }
+            return;
+        }
+        if let Some(from) = event.from.as_ref().and_then(|from| self.rel(from)).and_then(|from| self.tree.resolve(from)) {
+            if event.file_type == FileType::Dir {
+                self.replay_dir_rename(from, rel, event, ctx);
+                return;
+            }
+            self.forget_pending(from, ctx);
+            self.note_gone(from, Trigger::Recovery, ctx);
+        }
+        let Some(at) = self.place_for(rel, event.file_type, ctx) else { return };
+        let fingerprint = seen.unwrap_or(Fingerprint { inode: 0, size: 0, mtime: 0, ctime: 0 });
+        let stat = Stat { file_type: event.file_type, fingerprint, btime: 0, own: false };
+        self.note_present(at, &stat);
+        if event.kind != EventKind::Attrib {
+            self.now_pending(at, event.kind, event.from.clone(), super::tell::trigger_of(event.origin), &stat, ctx);
+        }
+    }
+
+    fn replay_dir_rename(&mut self, from: u32, rel: &[u8], event: &Event, ctx: &mut Ctx<'_>) {
+        let (above, name) = split(rel);
+        let Some(folder) = self.place_for(above, FileType::Dir, ctx) else { return };
+        if self.tree.subtree(from).contains(&folder) {
+            return;
+        }
+        if let Some(there) = self.tree.lookup(folder, name) {
+            self.drop_subtree(there, ctx);
+        }
+        self.tree.relocate(from, folder, name.into());
+        self.ledger.dirty(&mut self.tree, from, None);
+        let skip = self.tree.path(from).len() + 1;
+        for below in self.tree.subtree(from) {
+            if self.tree.node(below).file_type == FileType::File && self.tree.node(below).has(Flags::KNOWN) {
+                let before = event.from.as_ref().map(|f| f.join(&self.tree.path(below)[skip..]));
+                self.pending_unseen(below, EventKind::Rename, before, Trigger::Recovery, ctx);
+            }
+        }
+    }
+
+    /// The place of this path; it and the folders above are made where they are not there.
+    fn place_for(&mut self, rel: &[u8], file_type: FileType, ctx: &mut Ctx<'_>) -> Option<u32> {
+        let mut at = ROOT;
+        let mut names = rel.split(|&b| b == b'/').filter(|n| !n.is_empty()).peekable();
+        while let Some(name) = names.next() {
+            let kind = if names.peek().is_some() { FileType::Dir } else { file_type };
+            if let Some(found) = self.tree.lookup(at, name)
+                && (self.tree.node(found).is_dir()) != (kind == FileType::Dir)
+            {
+                self.drop_subtree(found, ctx);
+            }
+            let next = self.tree.lookup(at, name);
+            at = next.unwrap_or_else(|| self.tree.insert(at, name.into(), kind));
+            if kind == FileType::Dir {
+                self.tree.set_known(at, true);
+                self.ledger.dirty(&mut self.tree, at, None);
+            }
+        }
+        (at != ROOT || rel.is_empty()).then_some(at)
+    }
+
+    fn replay_run(&mut self, run: &RunRecord, given: Option<Fingerprint>, ctx: &mut Ctx<'_>) {
+        let Some(at) = run.path.as_ref().and_then(|p| self.rel(p)).and_then(|rel| self.tree.resolve(rel)) else { return };
+        let Some(pending) = self.pending.get_mut(at).filter(|p| p.seen == given || p.seen.is_none()) else { return };
+        match run.status {
+            RunStatus::Ok | RunStatus::Vanished => self.resolve(at, crate::sweep::Verdict::Ok, ctx),
+            RunStatus::Retry => pending.attempts = run.attempt,
+            RunStatus::Failed => {
+                pending.attempts = run.attempt;
+                self.pending.set_stage(at, Stage::Failed, u64::MAX);
+            }
+            RunStatus::Started => pending.seen = given,
+            RunStatus::Later | RunStatus::Interrupted | RunStatus::Lost => {}
+        }
+    }
+
+    /// After the replay: what is pending settles, from now on.
+    pub fn replayed(&mut self, now: Now) {
+        for at in self.pending.places() {
+            if self.pending.get(at).is_some_and(|p| p.stage == Stage::Settling) {
+                self.pending.set_stage(at, Stage::Settling, now.mono);
+            }
+        }
+        self.clocks.set_schedule(self.rules.every, now);
+        if self.baseline_done || self.tree.files() > 0 {
+            self.down = true;
+        }
+    }
+}
+
+/// The folder's part of a path, and the name in it.
+fn split(rel: &[u8]) -> (&[u8], &[u8]) {
+    match rel.iter().rposition(|&b| b == b'/') {
+        Some(i) => (&rel[..i], &rel[i + 1..]),
+        None => (b"", rel),
+    }
+}

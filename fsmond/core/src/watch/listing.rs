@@ -1,0 +1,311 @@
+//! Listings: a folder is armed, then listed; what a listing shows raises suspicions, and what it does not show too.
+//!
+//! The same for a folder that just appeared and for a reconcile of the whole tree; see `reconcile` for the latter.
+
+use std::collections::HashMap;
+
+use fsmon_protocol::event::{EventKind, GapReason, Origin};
+use fsmon_protocol::fingerprint::{FileType, Fingerprint};
+use fsmon_protocol::run::Trigger;
+use fsmon_protocol::spec::Existing;
+
+use super::suspects::When;
+use super::{Handle, Watch};
+use crate::io::{Armed, Effect, FolderProblem, ListPart, ListRequest, Listing, LogLevel, Name, NodeId, Stat};
+use crate::judge::Told;
+use crate::shared::Ctx;
+use crate::tree::{Flags, ROOT};
+
+/// At most so many listings under way at once per watch: enough to keep its workers busy.
+const IN_FLIGHT: usize = 512;
+
+/// One listing, asked for.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    folder: Handle,
+    /// Whether known folders in it are listed too.
+    deep: bool,
+    /// Whether it is part of the reconcile under way.
+    scan: bool,
+}
+
+/// The listings of one watch.
+#[derive(Debug, Default)]
+pub(super) struct Listings {
+    waiting: std::collections::VecDeque<Asked>,
+    sent: HashMap<u32, Asked>,
+    of_scan: usize,
+}
+
+impl Listings {
+    /// Whether any part of a reconcile is still to come.
+    pub fn scanning(&self) -> bool {
+        self.of_scan > 0
+    }
+
+    /// Folders known and not yet read.
+    pub fn left(&self) -> u64 {
+        (self.waiting.len() + self.sent.len()) as u64
+    }
+
+    /// Forgets listings of a folder that is gone, and whose place is still in use.
+    pub fn forget(&mut self, folder: NodeId) {
+        for asked in self.sent.values_mut().chain(&mut self.waiting).filter(|asked| asked.folder == folder) {
+            asked.folder.generation = asked.folder.generation.wrapping_sub(1);
+        }
+    }
+
+    /// Forgets all of them: the source was closed.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Watch {
+    /// Asks for a folder to be armed and listed.
+    pub(super) fn list_folder(&mut self, at: u32, deep: bool, scan: bool, ctx: &mut Ctx<'_>) {
+        self.listings.of_scan += usize::from(scan);
+        self.tree.node_mut(at).set(Flags::LISTING);
+        self.listings.waiting.push_back(Asked { folder: self.tree.id(at), deep, scan });
+        self.send_listings(ctx);
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub(super) fn send_listings(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.acts() {
+            return;
+        }
+        while self.listings.sent.len() < IN_FLIGHT
+            && let Some(asked) = self.listings.waiting.pop_front()
+        {
+            let Some(at) = self.tree.place(asked.folder) else {
+                self.listings.of_scan -= usize::from(asked.scan);
+                continue;
+            };
+            let tag = ctx.shared.tag();
+            self.listings.sent.insert(tag, asked);
+            ctx.out.push(Effect::List(ListRequest {
+                watch: self.id,
+                folder: asked.folder,
+                path: self.tree.path(at).into(),
+                arm: self.arms(),
+                scan: tag,
+            }));
+        }
+    }
+
+    /// Takes a part of a listing.
+    pub fn on_listed(&mut self, listing: Listing, ctx: &mut Ctx<'_>) {
+        let Some(&asked) = self.listings.sent.get(&listing.scan) else { return };
+        let done = !matches!(listing.part, ListPart::Entries(_));
+        if done {
+            self.listings.sent.remove(&listing.scan);
+            self.listings.of_scan -= usize::from(asked.scan);
+        }
+        let Some(folder) = self.tree.place(asked.folder) else { return };
+        if done {
+            self.tree.node_mut(folder).clear(Flags::LISTING);
+        }
+        if self.tree.moving(folder) {
+            // It will be listed where it arrives.
+            return;
+        }
+        match listing.part {
+            ListPart::Entries(entries) => {
+                self.tell_folder(folder, 0, ctx);
+                self.note_progress(&asked, entries.len(), 0);
+                for (name, stat) in entries {
+                    self.on_entry(folder, name, stat, asked, listing.scan, ctx);
+                }
+            }
+            ListPart::Done { armed, inode } => {
+                self.note_progress(&asked, 0, 1);
+                self.tell_folder(folder, inode, ctx);
+                self.note_armed(folder, armed, ctx);
+                self.note_readable(folder);
+                self.on_missing(folder, listing.scan, asked, ctx);
+                let node = self.tree.node(folder);
+                if node.ident != inode && folder != ROOT {
+                    self.suspect(folder, Told::SOMETHING, When::Now, ctx);
+                }
+            }
+            ListPart::Failed(problem) => self.on_list_failed(folder, &problem, asked, ctx),
+        }
+    }
+
+    fn note_progress(&mut self, asked: &Asked, looked: usize, folders: u64) {
+        if let Some(scan) = self.scan.as_mut().filter(|_| asked.scan) {
+            scan.looked += looked as u64;
+            scan.folders += folders;
+        }
+    }
+
+    /// A folder that was listed is there: if it is new, its create is told, before that of anything in it.
+    pub(super) fn tell_folder(&mut self, at: u32, inode: u64, ctx: &mut Ctx<'_>) {
+        let node = self.tree.node_mut(at);
+        if inode != 0 && node.ident == 0 {
+            node.ident = inode;
+        }
+        if !node.has(Flags::KNOWN) && node.is_dir() {
+            let mut stat = folder_stat(inode);
+            if inode == 0 {
+                stat.fingerprint.inode = 0;
+            }
+            self.tell_create(at, stat, Origin::Live, None, ctx);
+            // `ident` is 0 for unknown, and becomes the inode with the last part.
+            self.tree.node_mut(at).ident = inode;
+        }
+    }
+
+    fn on_entry(&mut self, folder: u32, name: Name, stat: Stat, asked: Asked, tag: u32, ctx: &mut Ctx<'_>) {
+        let dir = stat.file_type == FileType::Dir;
+        if stat.own || !self.wanted(folder, &name, dir) {
+            return;
+        }
+        let told = if asked.scan { Told::SCAN } else { Told::FOUND };
+        let Some(at) = self.tree.lookup(folder, &name) else {
+            let at = self.tree.insert(folder, name, stat.file_type);
+            self.tree.node_mut(at).mark = tag;
+            self.on_new_entry(at, stat, told, asked, ctx);
+            return;
+        };
+        let node = self.tree.node_mut(at);
+        node.mark = tag;
+        if node.has(Flags::SUSPECT) {
+            // A look is due anyhow; the reconcile waits for it.
+            if asked.scan {
+                self.suspect(at, told, When::Now, ctx);
+            }
+            return;
+        }
+        let known = node.has(Flags::KNOWN);
+        if known && dir && node.is_dir() && node.ident == stat.fingerprint.inode {
+            if asked.deep {
+                self.list_folder(at, true, asked.scan, ctx);
+            }
+            return;
+        }
+        let facts = super::looks::facts_of(&stat);
+        let same = known && !dir && node.file_type == stat.file_type && node.ident == facts.ident;
+        if !(same && node.ctime == facts.ctime) {
+            self.suspect(at, told, When::Now, ctx);
+        }
+    }
+
+    /// Nothing is known of this name.
+    fn on_new_entry(&mut self, at: u32, stat: Stat, told: Told, asked: Asked, ctx: &mut Ctx<'_>) {
+        let dir = stat.file_type == FileType::Dir;
+        let there_before = asked.scan && !self.baseline_done && stat.fingerprint.ctime < self.added.0;
+        if there_before {
+            self.note_present(at, &stat);
+            if dir {
+                self.list_folder(at, true, true, ctx);
+            } else if self.rules.existing == Existing::Run {
+                self.now_pending(at, EventKind::Create, None, Trigger::Recovery, &stat, ctx);
+            }
+        } else if dir {
+            // Its own listing confirms it.
+            self.tell_create(at, stat, Origin::Scan, None, ctx);
+            self.list_folder(at, true, asked.scan, ctx);
+        } else {
+            self.suspect(at, told, When::Now, ctx);
+        }
+    }
+
+    /// What the whole listing did not show is perhaps gone.
+    fn on_missing(&mut self, folder: u32, tag: u32, asked: Asked, ctx: &mut Ctx<'_>) {
+        let told = if asked.scan { Told::SCAN } else { Told::FOUND };
+        let missing: Vec<u32> = self
+            .tree
+            .children(folder)
+            .filter(|&at| {
+                let node = self.tree.node(at);
+                node.mark != tag && node.has(Flags::KNOWN) && !node.has(Flags::MOVING)
+            })
+            .collect();
+        for at in missing {
+            self.suspect(at, told, When::Now, ctx);
+        }
+    }
+
+    fn note_armed(&mut self, at: u32, armed: Armed, ctx: &mut Ctx<'_>) {
+        match armed {
+            Armed::Yes => {
+                let node = self.tree.node_mut(at);
+                if !node.has(Flags::ARMED) {
+                    node.set(Flags::ARMED);
+                    self.armed += 1;
+                }
+            }
+            Armed::NotAsked => {}
+            Armed::NoMoreWatches => {
+                let cure = "the system gives no more watches: raise it with `sysctl fs.inotify.max_user_watches=…`";
+                self.limited(cure.to_owned(), ctx);
+            }
+            Armed::Failed(why) => self.limited(format!("a folder could not be armed: {why}"), ctx),
+        }
+    }
+
+    /// Part of the tree has no watches: it is scanned every poll interval instead, and that is said.
+    fn limited(&mut self, why: String, ctx: &mut Ctx<'_>) {
+        if self.limit.is_none() {
+            let line = format!("watch {}: {why}; what has no watch is scanned every {}", self.name, self.rules.poll_interval);
+            self.note(fsmon_protocol::event::WatchChangeStatus::Degraded, Some(line), ctx);
+            self.open_gap(GapReason::Limit, self.root_path.clone(), ctx);
+        }
+        self.limit = Some(why);
+        self.clocks.reset_rescan(&self.rules, self.backend(), true, ctx.now);
+    }
+
+    fn note_readable(&mut self, at: u32) {
+        let node = self.tree.node_mut(at);
+        if node.has(Flags::UNREADABLE) {
+            node.clear(Flags::UNREADABLE);
+            self.unreadable -= 1;
+        }
+    }
+
+    /// A folder cannot be read: said once, counted, and found by the reconcile that can read it.
+    pub(super) fn note_unreadable(&mut self, at: u32, problem: &FolderProblem, ctx: &mut Ctx<'_>) {
+        if !self.tree.node(at).has(Flags::UNREADABLE) {
+            self.tree.node_mut(at).set(Flags::UNREADABLE);
+            self.unreadable += 1;
+            let path = self.absolute(at);
+            let why = match problem {
+                FolderProblem::NotPermitted => "permission denied",
+                FolderProblem::Other(why) => why,
+                FolderProblem::Gone | FolderProblem::PseudoFileSystem => "not there",
+            };
+            ctx.log(LogLevel::Warn, format!("watch {}: {path} can't be read: {why}; what is in it is not seen", self.name));
+        }
+    }
+
+    fn on_list_failed(&mut self, at: u32, problem: &FolderProblem, asked: Asked, ctx: &mut Ctx<'_>) {
+        let known = self.tree.node(at).has(Flags::KNOWN);
+        match problem {
+            FolderProblem::Gone if at == ROOT => self.lose_root("it is not there", ctx),
+            FolderProblem::Gone if known => {
+                let told = if asked.scan { Told::SCAN } else { Told::FOUND };
+                self.suspect(at, told, When::Now, ctx);
+            }
+            FolderProblem::Gone => {
+                self.transient += 1;
+                self.tell_gone(at, Origin::Live, ctx);
+            }
+            FolderProblem::PseudoFileSystem => {
+                self.tell_folder(at, 0, ctx);
+                ctx.log(LogLevel::Info, format!("watch {}: {} is not entered: a pseudo file system", self.name, self.absolute(at)));
+            }
+            FolderProblem::NotPermitted | FolderProblem::Other(_) => {
+                self.tell_folder(at, 0, ctx);
+                self.note_unreadable(at, problem, ctx);
+            }
+        }
+    }
+}
+
+/// What a listing tells of the folder it listed.
+fn folder_stat(inode: u64) -> Stat {
+    let fingerprint = Fingerprint { inode, size: 0, mtime: 0, ctime: 0 };
+    Stat { file_type: FileType::Dir, fingerprint, btime: 0, own: false }
+}

@@ -1,0 +1,220 @@
+//! Looks: sent for what is due, and concluded by the merge table when their answers come.
+
+use fsmon_protocol::event::Origin;
+use fsmon_protocol::fingerprint::FileType;
+
+use super::Watch;
+use super::pending::Stage;
+use super::suspects::{From, When};
+use crate::ident::{ctime_hash, ident_of};
+use crate::io::{Effect, FolderProblem, LogLevel, LookRequest, Looked, Name, Seen, Stat};
+use crate::judge::{Facts, Told, Verdict, judge};
+use crate::shared::Ctx;
+use crate::tree::{Flags, ROOT};
+
+/// At most so many names in one look, so that no answer is large.
+const NAMES_PER_LOOK: usize = 1024;
+
+impl Watch {
+    /// Sends looks for everything that is due, one request per folder.
+    pub(super) fn send_looks(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.acts() {
+            return;
+        }
+        let mut due = self.suspects.take_due(ctx.now.mono);
+        if !self.limbo.is_empty() {
+            // What is on its way to a place not yet known is looked at when it has arrived.
+            let (away, here): (Vec<u32>, Vec<u32>) = due.into_iter().partition(|&at| self.tree.moving(at));
+            away.into_iter().for_each(|at| self.suspects.postpone(at, ctx.now.mono));
+            due = here;
+        }
+        due.sort_by_key(|&at| self.tree.node(at).parent());
+        for same in due.chunk_by(|&a, &b| self.tree.node(a).parent() == self.tree.node(b).parent()) {
+            let folder = self.tree.node(same[0]).parent();
+            for some in same.chunks(NAMES_PER_LOOK) {
+                let tag = ctx.shared.tag();
+                some.iter().for_each(|&at| self.suspects.sent(at, tag));
+                ctx.out.push(Effect::Look(LookRequest {
+                    watch: self.id,
+                    folder: self.tree.id(folder),
+                    path: self.tree.path(folder).into(),
+                    names: some.iter().map(|&at| self.tree.node(at).name().into()).collect(),
+                    tag,
+                }));
+            }
+        }
+    }
+
+    /// Takes the answer to a look.
+    pub fn on_looked(&mut self, looked: Looked, ctx: &mut Ctx<'_>) {
+        let Some(folder) = self.tree.place(looked.folder) else { return };
+        match looked.result {
+            Ok(names) => {
+                ctx.shared.counters.looks += names.len() as u64;
+                for (name, seen) in names {
+                    if let Some(at) = self.tree.lookup(folder, &name) {
+                        self.on_seen(at, looked.tag, seen, ctx);
+                    }
+                }
+            }
+            Err(problem) => self.on_folder_problem(folder, looked.tag, &problem, ctx),
+        }
+    }
+
+    fn on_seen(&mut self, at: u32, tag: u32, seen: Seen, ctx: &mut Ctx<'_>) {
+        let stat = match seen {
+            Seen::Here(stat) if stat.own => None,
+            Seen::Here(stat) => Some(stat),
+            Seen::Gone => None,
+            Seen::Unknown(why) => {
+                let line = format!("{} can't be looked at: {why}; trying again", self.absolute(at));
+                ctx.log(LogLevel::Debug, line);
+                self.suspects.again(at, tag, ctx.now.mono.saturating_add(super::suspects::LATER));
+                return;
+            }
+        };
+        let more = self.suspects.get(at).is_some_and(|s| s.told.any(Told::CREATED.with(Told::MOVED_TO)));
+        if stat.is_none() && more {
+            // Gone, and come back since: the next look tells what of it is left.
+            self.suspects.again(at, tag, ctx.now.mono);
+            return;
+        }
+        if let Some((told, from)) = self.suspects.answered(at, tag) {
+            if self.suspects.get(at).is_none() {
+                self.tree.node_mut(at).clear(Flags::SUSPECT);
+            }
+            self.conclude(at, stat, told, from, ctx);
+        }
+    }
+
+    /// The folder itself could not be looked into.
+    fn on_folder_problem(&mut self, folder: u32, tag: u32, problem: &FolderProblem, ctx: &mut Ctx<'_>) {
+        let asked: Vec<u32> = self
+            .tree
+            .children(folder)
+            .filter(|&at| self.suspects.get(at).and_then(|s| s.looking).is_some_and(|(t, _)| t == tag))
+            .collect();
+        let gone = *problem == FolderProblem::Gone;
+        for at in asked {
+            if gone {
+                self.suspects.again(at, tag, ctx.now.mono);
+            } else if let Some((told, _)) = self.suspects.answered(at, tag) {
+                self.tree.node_mut(at).clear(Flags::SUSPECT);
+                if told.any(Told::CHECK) {
+                    // What it would be given cannot be told now; it is asked again after the usual pause.
+                    let due = ctx.now.mono.saturating_add(super::suspects::LATER);
+                    self.pending.set_stage(at, Stage::Settling, due);
+                }
+                self.release_if_idle(at);
+            }
+        }
+        if gone && folder == ROOT {
+            self.lose_root("it is not there", ctx);
+        } else if gone {
+            self.suspect(folder, Told::SOMETHING, When::Now, ctx);
+        } else {
+            self.note_unreadable(folder, problem, ctx);
+        }
+    }
+
+    /// Concludes from a look and what was told before it.
+    fn conclude(&mut self, at: u32, seen: Option<Stat>, told: Told, from: Option<From>, ctx: &mut Ctx<'_>) {
+        let node = self.tree.node(at);
+        let known = node.has(Flags::KNOWN).then_some(Facts {
+            file_type: node.file_type,
+            ident: node.ident,
+            ctime: node.ctime,
+        });
+        let facts = seen.map(|stat| facts_of(&stat));
+        let origin = if told.live() { Origin::Live } else { Origin::Scan };
+        let verdict = judge(known, facts, told);
+        if told.any(Told::SCAN) && !told.live() && self.defer(at, verdict, seen, ctx) {
+            return;
+        }
+        match (verdict, seen) {
+            (Verdict::Same, None) => self.release_if_idle(at),
+            (Verdict::Same | Verdict::Attrib, Some(stat)) => self.conclude_same(at, stat, verdict, told, from, ctx),
+            (Verdict::Transient, _) => {
+                self.transient += 1;
+                self.release_if_idle(at);
+            }
+            (Verdict::Create, Some(stat)) => self.conclude_create(at, stat, origin, from, ctx),
+            (Verdict::Modify(why), Some(stat)) => {
+                self.tell_modify(at, stat, origin, why, from, ctx);
+                self.note_told_open(at, told);
+                if told.any(Told::CHECK) {
+                    self.take_after_ceiling(at, stat, ctx);
+                }
+            }
+            (Verdict::Replace, Some(stat)) => {
+                let folder = self.tree.node(at).parent();
+                let name: Name = self.tree.node(at).name().into();
+                self.tell_gone(at, origin, ctx);
+                let again = self.tree.lookup(folder, &name);
+                let again = again.unwrap_or_else(|| self.tree.insert(folder, name, stat.file_type));
+                self.conclude_create(again, stat, origin, None, ctx);
+            }
+            _ => self.tell_gone(at, origin, ctx),
+        }
+    }
+
+    fn conclude_create(&mut self, at: u32, stat: Stat, origin: Origin, from: Option<From>, ctx: &mut Ctx<'_>) {
+        let dir = stat.file_type == FileType::Dir;
+        if dir && !self.tree.node(at).is_dir() && !self.folder_wanted(at) {
+            // Its name was let in as a file's.
+            self.release_if_idle(at);
+            return;
+        }
+        let open = self.tree.node(at).has(Flags::OPEN);
+        self.tell_create(at, stat, origin, from, ctx);
+        if dir {
+            self.list_folder(at, true, false, ctx);
+        } else if open {
+            self.tree.node_mut(at).set(Flags::TOLD_OPEN);
+        }
+    }
+
+    /// A file that was told while no close of it had been seen is told once more at its close.
+    fn note_told_open(&mut self, at: u32, told: Told) {
+        if self.tree.node(at).has(Flags::OPEN) && told.any(Told::MODIFIED) {
+            self.tree.node_mut(at).set(Flags::TOLD_OPEN);
+        }
+    }
+
+    fn conclude_same(
+        &mut self,
+        at: u32,
+        stat: Stat,
+        verdict: Verdict,
+        told: Told,
+        from: Option<From>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if stat.file_type == FileType::Dir {
+            if told.any(Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING)) {
+                self.list_folder(at, true, false, ctx);
+            }
+            return;
+        }
+        if let Some(from) = from {
+            self.tell_rename(at, stat, &from, Origin::Live, ctx);
+            return;
+        }
+        if verdict == Verdict::Attrib {
+            self.note_ctime(at, stat, told, ctx);
+        }
+        if told.any(Told::CHECK) {
+            self.checked(at, stat, ctx);
+        }
+    }
+
+    fn folder_wanted(&self, at: u32) -> bool {
+        let node = self.tree.node(at);
+        self.wanted(node.parent(), node.name(), true)
+    }
+}
+
+/// What the merge table needs to know of what was seen.
+pub(super) fn facts_of(stat: &Stat) -> Facts {
+    Facts { file_type: stat.file_type, ident: ident_of(stat), ctime: ctime_hash(stat.fingerprint.ctime) }
+}

@@ -1,0 +1,299 @@
+//! One watch: its tree, what is suspected, what is pending, its scans, schedule and state.
+//!
+//! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
+//! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `runs` processes it. Around
+//! them: `root`, `reconcile`, `rename`, `clocks`, `ledger`, `status`. A watch knows no other watch.
+
+mod clocks;
+mod hints;
+mod ledger;
+mod listing;
+mod looks;
+pub mod pending;
+mod reconcile;
+mod rename;
+mod root;
+mod runs;
+mod status;
+pub mod suspects;
+mod tell;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fsmon_protocol::event::{Gap, GapReason, What, WatchChange, WatchChangeStatus};
+use fsmon_protocol::fingerprint::Fingerprint;
+use fsmon_protocol::spec::{Backend, Options, Rules, WatchSpec};
+use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::units::Timestamp;
+use fsmon_protocol::{ApiError, RawPath};
+
+use crate::filter::Filter;
+use crate::io::{Name, NodeId, RootFacts, WatchId, WatchRow};
+use crate::shared::Ctx;
+use crate::template;
+use crate::tree::Tree;
+
+use clocks::Clocks;
+use ledger::Ledger;
+use listing::Listings;
+use pending::PendingMap;
+use reconcile::{OpenGap, Scan};
+use rename::Limbo;
+use suspects::Suspects;
+
+/// The root, as far as the source has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Root {
+    /// Asked for and not yet answered.
+    Opening,
+    /// It is there.
+    Open(RootFacts),
+    /// It is not there or cannot be watched: why, and when to try again.
+    Waiting(String, u64),
+}
+
+/// One watch.
+#[derive(Debug)]
+pub struct Watch {
+    /// Its number.
+    pub id: WatchId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// As it was defined.
+    pub spec: WatchSpec,
+    /// Its options with every default.
+    pub rules: Arc<Rules>,
+    /// By whom it was defined.
+    pub defined_by: DefinedBy,
+    /// Absolute path of the root folder.
+    pub root_path: RawPath,
+    /// Whether its runs are stopped by a person.
+    pub paused: bool,
+    only: Option<Name>,
+    added: Timestamp,
+    filter: Filter,
+    root: Root,
+    /// The root as it was when it was last believed.
+    root_before: Option<(String, u64, bool)>,
+    /// Why it does not act until a person decides.
+    held: Option<String>,
+    /// A person said that the next reconcile may delete as much as it finds gone.
+    unbraked: bool,
+    tree: Tree,
+    suspects: Suspects,
+    listings: Listings,
+    scan: Option<Scan>,
+    /// Whether the first scan is complete.
+    baseline_done: bool,
+    /// Sweeps that wait for the next reconcile.
+    wanted_by: Vec<u64>,
+    /// A reconcile is wanted.
+    scan_wanted: bool,
+    gaps: Vec<OpenGap>,
+    limbo: Vec<Limbo>,
+    pending: PendingMap,
+    clocks: Clocks,
+    ledger: Ledger,
+    /// Folders that cannot be read.
+    unreadable: u64,
+    /// Armed folders.
+    armed: u64,
+    /// Why some folders have no watches, if so.
+    limit: Option<String>,
+    transient: u64,
+}
+
+impl Watch {
+    /// A watch as it was asked for. Refuses what cannot be understood.
+    pub fn new(row: WatchRow, spec: WatchSpec, defaults: &Options) -> Result<Self, ApiError> {
+        let (rules, filter) = understand(&spec.options, defaults)?;
+        let root_path = match &row.only {
+            Some(_) => RawPath::from(row.path.as_path().parent().unwrap_or_else(|| row.path.as_path())),
+            None => row.path.clone(),
+        };
+        Ok(Self {
+            id: row.id,
+            name: row.name.clone(),
+            spec,
+            rules,
+            defined_by: row.defined_by,
+            root_path,
+            paused: row.paused,
+            only: row.only,
+            added: row.added,
+            filter,
+            root: Root::Opening,
+            root_before: row.root,
+            held: None,
+            unbraked: false,
+            tree: Tree::new(),
+            suspects: Suspects::default(),
+            listings: Listings::default(),
+            scan: None,
+            baseline_done: row.baseline_done,
+            wanted_by: Vec::new(),
+            scan_wanted: true,
+            gaps: Vec::new(),
+            limbo: Vec::new(),
+            pending: PendingMap::default(),
+            clocks: Clocks::new(row.last_due),
+            ledger: Ledger::new(row.upto),
+            unreadable: 0,
+            armed: 0,
+            limit: None,
+            transient: 0,
+        })
+    }
+
+    /// Its row as of now.
+    pub fn row(&self) -> WatchRow {
+        WatchRow {
+            id: self.id,
+            name: Arc::clone(&self.name),
+            path: RawPath::from(self.spec.path.as_str()),
+            defined_by: self.defined_by,
+            only: self.only.clone(),
+            added: self.added,
+            baseline_done: self.baseline_done,
+            paused: self.paused,
+            last_due: self.clocks.last_due,
+            root: self.root_before.clone(),
+            upto: self.ledger.upto,
+        }
+    }
+
+    /// Takes new options. What no longer matches is dropped silently; what newly matches is found by the reconcile
+    /// that follows, and follows `existing`.
+    pub fn set(&mut self, options: Options, defaults: &Options, ctx: &mut Ctx<'_>) -> Result<(), ApiError> {
+        let (rules, filter) = understand(&options, defaults)?;
+        self.spec.options = options;
+        if rules == self.rules {
+            return Ok(());
+        }
+        let reopen = rules.backend != self.rules.backend;
+        let refilter = filter_options(&rules) != filter_options(&self.rules);
+        self.rules = rules;
+        self.filter = filter;
+        self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
+        self.clocks.set_schedule(self.rules.every, ctx.now);
+        if self.rules.command.is_empty() {
+            self.drop_all_pending(ctx);
+        }
+        if refilter {
+            self.drop_unwanted(ctx);
+            self.baseline_done = false;
+            self.added = ctx.now.wall;
+            self.want_scan(None);
+        }
+        if reopen {
+            self.reopen(ctx);
+        }
+        Ok(())
+    }
+
+    /// How its changes are seen.
+    pub fn backend(&self) -> Backend {
+        match &self.root {
+            Root::Open(facts) => facts.backend,
+            _ => self.rules.backend,
+        }
+    }
+
+    /// Whether folders are armed.
+    fn arms(&self) -> bool {
+        self.backend() != Backend::Poll
+    }
+
+    /// Whether its root is there and it may act.
+    pub fn acts(&self) -> bool {
+        matches!(self.root, Root::Open(_)) && self.held.is_none()
+    }
+
+    /// Everything that is due by now, and what follows from what this step did.
+    pub fn settle_step(&mut self, ctx: &mut Ctx<'_>) {
+        self.on_clocks(ctx);
+        self.settle_limbo(ctx);
+        self.on_pending_due(ctx);
+        self.send_listings(ctx);
+        self.send_looks(ctx);
+        self.maybe_finish_scan(ctx);
+        self.maybe_start_scan(ctx);
+        self.maybe_checkpoint(ctx);
+    }
+
+    /// The next moment at which it has something to do by itself.
+    pub fn deadline(&self) -> Option<u64> {
+        let moments = [
+            self.suspects.deadline(),
+            self.pending.deadline(),
+            self.limbo_deadline(),
+            self.clocks.deadline(),
+            self.ledger.deadline(),
+            self.root_deadline(),
+            self.scan_deadline(),
+        ];
+        moments.into_iter().flatten().min()
+    }
+
+    /// Records a change of the watch itself.
+    pub fn note(&self, status: WatchChangeStatus, detail: Option<String>, ctx: &mut Ctx<'_>) -> u64 {
+        ctx.record(Some((self.id, &self.name)), What::Watch(WatchChange { status, detail }), None)
+    }
+
+    /// Opens a gap: from now on events below `scope` may have been lost, until a reconcile that begins after this.
+    fn open_gap(&mut self, reason: GapReason, scope: RawPath, ctx: &mut Ctx<'_>) {
+        if self.gaps.iter().any(|g| g.reason == reason && g.scope == scope && !g.closing) {
+            return;
+        }
+        let what = What::Gap(Gap { reason, scope: scope.clone(), closed: false, found: None });
+        ctx.record(Some((self.id, &self.name)), what, None);
+        self.gaps.push(OpenGap { reason, scope, closing: false });
+    }
+
+    /// The absolute path of an entry.
+    fn absolute(&self, at: u32) -> RawPath {
+        self.root_path.join(&self.tree.path(at))
+    }
+
+    /// Whether an entry of this name is watched.
+    fn wanted(&self, folder: u32, name: &[u8], dir: bool) -> bool {
+        if let Some(only) = &self.only {
+            return folder == crate::tree::ROOT && !dir && **only == *name;
+        }
+        if self.filter.is_trivial() {
+            return true;
+        }
+        let mut rel = self.tree.path(folder);
+        if !rel.is_empty() {
+            rel.push(b'/');
+        }
+        rel.extend_from_slice(name);
+        if dir {
+            let depth = if folder == crate::tree::ROOT { 0 } else { self.tree.depth(folder) + 1 };
+            self.filter.folder(&rel, depth)
+        } else {
+            self.filter.file(&rel)
+        }
+    }
+}
+
+/// The part of the rules that decides what is watched at all.
+fn filter_options(rules: &Rules) -> impl PartialEq + '_ {
+    (&rules.include, &rules.exclude, rules.recursive, rules.max_depth, rules.hidden)
+}
+
+/// Fills in, checks and understands options.
+fn understand(options: &Options, defaults: &Options) -> Result<(Arc<Rules>, Filter), ApiError> {
+    let rules = Rules::from_options(&options.clone().or(defaults));
+    rules.check()?;
+    template::check(&rules.command)?;
+    let filter = Filter::new(&rules)?;
+    Ok((Arc::new(rules), filter))
+}
+
+/// Full fingerprints of entries whose rows are not yet stored, by place.
+type Fresh = HashMap<u32, Fingerprint>;
+
+/// An entry that may be gone by the time it is needed.
+type Handle = NodeId;

@@ -1,0 +1,233 @@
+//! Reconcile: the one way in which anything missed is found. Start, overflow, error, mount, poll and schedule all end
+//! here: the whole tree is listed and compared with what is known.
+//!
+//! What a scan finds new or gone is kept until it is complete, then paired into renames; and if it would delete much,
+//! nothing is told and the watch is held. Modifications are told as they are found, unless the root is another one.
+
+use std::collections::HashMap;
+
+use fsmon_protocol::RawPath;
+use fsmon_protocol::event::{Gap, GapReason, Origin, What, WatchChangeStatus, Why};
+use fsmon_protocol::fingerprint::FileType;
+use fsmon_protocol::run::Trigger;
+use fsmon_protocol::units::Timestamp;
+
+use super::suspects::From;
+use super::{Handle, Root, Watch};
+use crate::ident::ident_of;
+use crate::io::{LogLevel, Stat};
+use crate::judge::Verdict;
+use crate::shared::Ctx;
+use crate::tree::{Flags, ROOT};
+
+/// Reconciles of one watch begin at least so far apart.
+const APART: u64 = 1_000_000_000;
+/// A scan may delete so many files before it must not be more than half of them.
+const FEW: usize = 100;
+
+/// A span in which events may have been lost.
+#[derive(Debug)]
+pub(super) struct OpenGap {
+    pub reason: GapReason,
+    pub scope: RawPath,
+    /// Whether the reconcile under way began after it opened, and so closes it.
+    pub closing: bool,
+}
+
+/// A reconcile under way.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// Entries looked at.
+    pub looked: u64,
+    /// Folders read.
+    pub folders: u64,
+    /// Events it led to.
+    pub found: u64,
+    /// Sweeps that wait for it.
+    sweeps: Vec<u64>,
+    /// Whether the root is another one than before.
+    another_root: bool,
+    born: Vec<(Handle, Stat)>,
+    gone: Vec<Handle>,
+    altered: Vec<(Handle, Stat, Option<Why>)>,
+}
+
+impl Watch {
+    /// Asks for a reconcile, as soon as the one under way is done; a sweep may wait for it.
+    pub fn want_scan(&mut self, sweep: Option<u64>) {
+        self.scan_wanted = true;
+        self.wanted_by.extend(sweep);
+    }
+
+    /// Whether a sweep waits for a reconcile of this watch.
+    pub fn scans_for(&self, sweep: u64) -> bool {
+        self.wanted_by.contains(&sweep) || self.scan.as_ref().is_some_and(|s| s.sweeps.contains(&sweep))
+    }
+
+    /// When the next reconcile begins, if one is wanted and none is under way.
+    pub(super) fn scan_deadline(&self) -> Option<u64> {
+        (self.scan_wanted && self.scan.is_none() && self.acts()).then_some(self.clocks.next_scan)
+    }
+
+    pub(super) fn maybe_start_scan(&mut self, ctx: &mut Ctx<'_>) {
+        if self.scan_deadline().is_none_or(|at| at > ctx.now.mono) {
+            return;
+        }
+        let Root::Open(facts) = &self.root else { return };
+        let now = (facts.fs_type.clone(), facts.inode, facts.mount_point);
+        self.scan_wanted = false;
+        self.gaps.iter_mut().for_each(|gap| gap.closing = true);
+        self.limit = None;
+        self.scan = Some(Scan {
+            sweeps: std::mem::take(&mut self.wanted_by),
+            another_root: self.root_before.as_ref().is_some_and(|before| *before != now),
+            ..Scan::default()
+        });
+        self.clocks.next_scan = ctx.now.mono.saturating_add(APART);
+        self.list_folder(ROOT, true, true, ctx);
+    }
+
+    /// Keeps a finding of the scan until it is complete. Returns whether it did.
+    pub(super) fn defer(&mut self, at: u32, verdict: Verdict, seen: Option<Stat>, _ctx: &mut Ctx<'_>) -> bool {
+        let id = self.tree.id(at);
+        let Some(scan) = &mut self.scan else { return false };
+        match (verdict, seen) {
+            (Verdict::Create, Some(stat)) if stat.file_type != FileType::Dir => scan.born.push((id, stat)),
+            (Verdict::Delete, None) => scan.gone.push(id),
+            (Verdict::Modify(why), Some(stat)) if scan.another_root => scan.altered.push((id, stat, why)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Ends the reconcile when the last listing has come and the last finding is confirmed.
+    pub(super) fn maybe_finish_scan(&mut self, ctx: &mut Ctx<'_>) {
+        if self.scan.is_none() || self.listings.scanning() || self.suspects.scanned() > 0 {
+            return;
+        }
+        let Some(scan) = &mut self.scan else { return };
+        let (born, gone) = (std::mem::take(&mut scan.born), std::mem::take(&mut scan.gone));
+        let altered = std::mem::take(&mut scan.altered);
+        let another_root = scan.another_root;
+        let (renames, born, gone) = self.pair(born, gone);
+        let deletes: usize =
+            gone.iter().map(|&at| self.tree.subtree(at).iter().filter(|&&n| self.known_file(n)).count()).sum();
+        if self.brake(deletes, another_root, ctx) {
+            for (at, _) in renames.iter().map(|&(_, new, ref stat)| (new, stat)).chain(born.iter().map(|(at, s)| (*at, s))) {
+                self.release_if_idle(at);
+            }
+            return;
+        }
+        for (old, new, stat) in renames {
+            let from = From { folder: self.tree.id(self.tree.node(old).parent()), name: self.tree.node(old).name().into() };
+            self.tell_rename(new, stat, &from, Origin::Scan, ctx);
+            self.forget_pending(old, ctx);
+            self.note_gone(old, Trigger::Recovery, ctx);
+        }
+        for at in gone {
+            if self.tree.in_use(at) {
+                self.tell_gone(at, Origin::Scan, ctx);
+            }
+        }
+        for (at, stat) in born {
+            self.tell_create(at, stat, Origin::Scan, None, ctx);
+        }
+        for (id, stat, why) in altered {
+            if let Some(at) = self.tree.place(id).filter(|&at| self.tree.node(at).has(Flags::KNOWN)) {
+                self.tell_modify(at, stat, Origin::Scan, why, None, ctx);
+            }
+        }
+        self.finish_scan(ctx);
+    }
+
+    fn known_file(&self, at: u32) -> bool {
+        let node = self.tree.node(at);
+        node.has(Flags::KNOWN) && !node.is_dir()
+    }
+
+    /// Pairs what is gone with what is new, by inode, size and mtime. Gives (old, new) pairs, and what is left of
+    /// both. What was told or changed since it was found is left to its own look.
+    #[allow(clippy::type_complexity, reason = "three lists, used once")]
+    fn pair(&self, born: Vec<(Handle, Stat)>, gone: Vec<Handle>) -> (Vec<(u32, u32, Stat)>, Vec<(u32, Stat)>, Vec<u32>) {
+        let usable = |id: Handle, known: bool| {
+            self.tree.place(id).filter(|&at| {
+                let node = self.tree.node(at);
+                node.has(Flags::KNOWN) == known && !node.has(Flags::SUSPECT)
+            })
+        };
+        let gone: Vec<u32> = gone.into_iter().filter_map(|id| usable(id, true)).collect();
+        let mut by_ident: HashMap<u64, Vec<u32>> = HashMap::new();
+        for at in gone.iter().flat_map(|&at| self.tree.subtree(at)).filter(|&at| self.known_file(at)) {
+            by_ident.entry(self.tree.node(at).ident).or_default().push(at);
+        }
+        let (mut renames, mut left) = (Vec::new(), Vec::new());
+        for (id, stat) in born {
+            let Some(new) = usable(id, false) else { continue };
+            let stable = stat.file_type == FileType::File && stat.fingerprint.inode != 0;
+            let old = by_ident.get_mut(&ident_of(&stat)).filter(|_| stable).and_then(Vec::pop);
+            match old {
+                Some(old) => renames.push((old, new, stat)),
+                None => left.push((new, stat)),
+            }
+        }
+        let renamed: std::collections::HashSet<u32> = renames.iter().map(|&(old, ..)| old).collect();
+        let gone = gone.into_iter().filter(|at| !renamed.contains(at)).collect();
+        (renames, left, gone)
+    }
+
+    /// The brake on deletes that nobody meant: an unmounted disk's empty folder, a replaced root. Returns whether the
+    /// watch is held now.
+    fn brake(&mut self, deletes: usize, another_root: bool, ctx: &mut Ctx<'_>) -> bool {
+        let known = usize::try_from(self.tree.files()).unwrap_or(usize::MAX);
+        let why = if self.unbraked {
+            return false;
+        } else if another_root && deletes > 0 {
+            format!("its root is another one than before, and {deletes} of {known} files are not there")
+        } else if deletes > FEW && deletes > known / 2 {
+            format!("{deletes} of {known} files are not there, more than half")
+        } else {
+            return false;
+        };
+        let detail = format!("{why}; nothing is told or run until the old root is back or you say `fsmonctl resume {}`", self.name);
+        self.note(WatchChangeStatus::Held, Some(detail.clone()), ctx);
+        ctx.log(LogLevel::Error, format!("watch {} is held: {detail}", self.name));
+        self.abandon_scan(ctx);
+        self.held = Some(detail);
+        self.close_source(ctx);
+        self.clocks.retry_root = Some(ctx.now.mono.saturating_add(APART));
+        true
+    }
+
+    fn finish_scan(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(scan) = self.scan.take() else { return };
+        for gap in self.gaps.extract_if(.., |gap| gap.closing) {
+            let what = Gap { reason: gap.reason, scope: gap.scope, closed: true, found: Some(scan.found) };
+            ctx.record(Some((self.id, &self.name)), What::Gap(what), None);
+        }
+        if let Root::Open(facts) = &self.root {
+            self.root_before = Some((facts.fs_type.clone(), facts.inode, facts.mount_point));
+        }
+        self.unbraked = false;
+        self.clocks.last_reconcile = Some(Timestamp(ctx.now.wall.0));
+        self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
+        if !self.baseline_done {
+            self.baseline_done = true;
+            let detail = format!("{} files in {} folders", self.tree.files(), self.tree.folders());
+            self.note(WatchChangeStatus::Ready, Some(detail), ctx);
+            self.ledger.hurry();
+        }
+        for sweep in scan.sweeps {
+            self.give_out(sweep, scan.looked, ctx);
+        }
+    }
+
+    /// The reconcile cannot be completed: what it was to close stays open, and who waits for it is let go.
+    pub(super) fn abandon_scan(&mut self, ctx: &mut Ctx<'_>) {
+        self.listings.clear();
+        self.gaps.iter_mut().for_each(|gap| gap.closing = false);
+        let sweeps = self.scan.take().map(|s| s.sweeps).unwrap_or_default();
+        for sweep in sweeps.into_iter().chain(std::mem::take(&mut self.wanted_by)) {
+            ctx.shared.sweeps.unable(sweep, self.id);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Which entries are suspected to differ from what the journal told, and when each is to be looked at.
+//!
+//! A suspicion waits for one of three moments: at once, shortly (a new file may be closed any moment), or later (a
+//! file that is being written is told at most once a second). It never decides anything.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::io::{Name, NodeId};
+use crate::judge::Told;
+
+/// How long a file that just appeared may stay open before it is told nevertheless.
+pub const SOON: u64 = 20_000_000;
+/// How often a file that is being written is told.
+pub const LATER: u64 = 1_000_000_000;
+
+/// When to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At the end of this step.
+    Now,
+    /// [`SOON`] from now.
+    Soon,
+    /// [`LATER`] from now.
+    Later,
+}
+
+/// Where an entry was renamed from, in the terms of the tree as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct From {
+    /// The folder.
+    pub folder: NodeId,
+    /// The name in it.
+    pub name: Name,
+}
+
+/// One suspicion.
+#[derive(Debug, Default)]
+pub struct Suspect {
+    /// What was told since the last look was sent.
+    pub told: Told,
+    /// The look that is under way, and what was told before it was sent.
+    pub looking: Option<(u32, Told)>,
+    /// Where it was renamed from, if so.
+    pub from: Option<From>,
+    /// When to look, in nanoseconds; `u64::MAX` while only an answer is awaited.
+    due: u64,
+}
+
+/// All suspicions of one watch.
+#[derive(Debug, Default)]
+pub struct Suspects {
+    map: HashMap<u32, Suspect>,
+    now: Vec<u32>,
+    soon: VecDeque<(u64, u32)>,
+    later: VecDeque<(u64, u32)>,
+    scanned: usize,
+}
+
+impl Suspects {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// How many of them a reconcile waits for.
+    pub fn scanned(&self) -> usize {
+        self.scanned
+    }
+
+    /// The suspicion about this entry.
+    pub fn get(&self, at: u32) -> Option<&Suspect> {
+        self.map.get(&at)
+    }
+
+    /// Suspects an entry, or adds to what was told of it. It is looked at by then, or earlier if that was due before.
+    pub fn suspect(&mut self, at: u32, told: Told, when: When, now: u64) -> &mut Suspect {
+        let suspect = self.map.entry(at).or_insert_with(|| Suspect { due: u64::MAX, ..Suspect::default() });
+        let before = suspect.scanning();
+        suspect.told = suspect.told.with(told);
+        self.scanned += usize::from(!before && suspect.scanning());
+        let due = match when {
+            When::Now => 0,
+            When::Soon => now.saturating_add(SOON),
+            When::Later => now.saturating_add(LATER),
+        };
+        if due < suspect.due {
+            suspect.due = due;
+            match when {
+                When::Now => self.now.push(at),
+                When::Soon => self.soon.push_back((due, at)),
+                When::Later => self.later.push_back((due, at)),
+            }
+        }
+        suspect
+    }
+
+    /// Postpones: what was due at once is due shortly.
+    pub fn postpone(&mut self, at: u32, now: u64) {
+        if let Some(suspect) = self.map.get_mut(&at) {
+            suspect.due = now.saturating_add(SOON);
+            self.soon.push_back((suspect.due, at));
+        }
+    }
+
+    /// Those that are due, each once, and which have no look under way.
+    pub fn take_due(&mut self, now: u64) -> Vec<u32> {
+        let mut due = std::mem::take(&mut self.now);
+        for queue in [&mut self.soon, &mut self.later] {
+            while queue.front().is_some_and(|&(when, _)| when <= now) {
+                due.extend(queue.pop_front().map(|(_, at)| at));
+            }
+        }
+        due.retain(|at| {
+            let Some(suspect) = self.map.get_mut(at) else { return false };
+            if suspect.due > now {
+                return false;
+            }
+            suspect.due = u64::MAX;
+            suspect.looking.is_none()
+        });
+        due
+    }
+
+    /// Notes that a look at this entry is under way.
+    pub fn sent(&mut self, at: u32, tag: u32) {
+        if let Some(suspect) = self.map.get_mut(&at) {
+            suspect.looking = Some((tag, suspect.told));
+            suspect.told = Told::default();
+        }
+    }
+
+    /// The answer to look `tag` has come. Gives what was told before it, and where it was renamed from, and ends the
+    /// suspicion unless more was told since. None if that look is not what is awaited.
+    pub fn answered(&mut self, at: u32, tag: u32) -> Option<(Told, Option<From>)> {
+        let suspect = self.map.get_mut(&at)?;
+        let (awaited, told) = suspect.looking?;
+        if awaited != tag {
+            return None;
+        }
+        let before = suspect.scanning();
+        suspect.looking = None;
+        let from = suspect.from.take();
+        if suspect.told == Told::default() {
+            self.map.remove(&at);
+            self.scanned -= usize::from(before);
+        } else {
+            self.scanned -= usize::from(before && !suspect.scanning());
+            if suspect.due == u64::MAX {
+                suspect.due = 0;
+                self.now.push(at);
+            }
+        }
+        Some((told, from))
+    }
+
+    /// The answer to look `tag` is of no use: what was told before it is told again, and looked at shortly.
+    pub fn again(&mut self, at: u32, tag: u32, now: u64) {
+        let Some(suspect) = self.map.get_mut(&at) else { return };
+        if let Some((awaited, told)) = suspect.looking
+            && awaited == tag
+        {
+            suspect.looking = None;
+            suspect.told = suspect.told.with(told);
+            suspect.due = now.saturating_add(SOON);
+            self.soon.push_back((suspect.due, at));
+        }
+    }
+
+    /// The entry has another folder or name now: a look under way is about the old one, so it is asked again.
+    pub fn relocated(&mut self, at: u32) {
+        if let Some(suspect) = self.map.get_mut(&at)
+            && let Some((_, told)) = suspect.looking.take()
+        {
+            suspect.told = suspect.told.with(told);
+            suspect.due = 0;
+            self.now.push(at);
+        }
+    }
+
+    /// Ends the suspicion: the entry is gone.
+    pub fn forget(&mut self, at: u32) -> Option<Suspect> {
+        let gone = self.map.remove(&at)?;
+        self.scanned -= usize::from(gone.scanning());
+        Some(gone)
+    }
+
+    /// The next moment at which one is due.
+    pub fn deadline(&self) -> Option<u64> {
+        if !self.now.is_empty() {
+            return Some(0);
+        }
+        let heads = [self.soon.front(), self.later.front()];
+        heads.into_iter().flatten().map(|&(when, _)| when).min()
+    }
+}
+
+impl Suspect {
+    /// Whether a reconcile waits for it.
+    fn scanning(&self) -> bool {
+        self.told.any(Told::SCAN) || self.looking.is_some_and(|(_, told)| told.any(Told::SCAN))
+    }
+}

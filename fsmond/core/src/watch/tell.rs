@@ -1,0 +1,216 @@
+//! Telling: an event goes into the journal, the tree follows it, and the file becomes pending. One place for all
+//! three, so that journal, ledger and queue cannot disagree.
+
+use fsmon_protocol::RawPath;
+use fsmon_protocol::event::{Event, EventKind, Origin, What, Why};
+use fsmon_protocol::fingerprint::{FileType, Fingerprint};
+use fsmon_protocol::run::Trigger;
+
+use super::Watch;
+use super::suspects::From;
+use crate::ident::{ctime_hash, ident_of};
+use crate::io::{Effect, Stat};
+use crate::judge::Told;
+use crate::shared::Ctx;
+use crate::tree::{Flags, ROOT};
+
+impl Watch {
+    /// Records one event and gives its number.
+    fn tell(&mut self, event: Event, fingerprint: Option<Fingerprint>, ctx: &mut Ctx<'_>) {
+        if let Some(scan) = &mut self.scan {
+            scan.found += u64::from(event.origin == Origin::Scan);
+        }
+        self.ledger.upto = ctx.record(Some((self.id, &self.name)), What::Event(event), fingerprint);
+    }
+
+    fn event(&self, kind: EventKind, at: u32, stat: &Stat, origin: Origin) -> Event {
+        Event {
+            kind,
+            path: self.absolute(at),
+            from: None,
+            file_type: stat.file_type,
+            size: (stat.file_type == FileType::File).then_some(stat.fingerprint.size),
+            origin,
+            why: None,
+        }
+    }
+
+    /// Something new is there, or something came from a place that can be told.
+    pub(super) fn tell_create(&mut self, at: u32, stat: Stat, origin: Origin, from: Option<From>, ctx: &mut Ctx<'_>) {
+        if let Some(from) = from {
+            self.tell_rename(at, stat, &from, origin, ctx);
+            return;
+        }
+        self.tell_folder(self.tree.node(at).parent(), 0, ctx);
+        self.note_present(at, &stat);
+        let event = self.event(EventKind::Create, at, &stat, origin);
+        self.tell(event, Some(stat.fingerprint), ctx);
+        self.now_pending(at, EventKind::Create, None, trigger_of(origin), &stat, ctx);
+    }
+
+    /// Its content changed, or something took its name.
+    pub(super) fn tell_modify(
+        &mut self,
+        at: u32,
+        stat: Stat,
+        origin: Origin,
+        why: Option<Why>,
+        from: Option<From>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if let Some(from) = from {
+            self.tell_rename(at, stat, &from, origin, ctx);
+            return;
+        }
+        self.note_present(at, &stat);
+        let event = Event { why, ..self.event(EventKind::Modify, at, &stat, origin) };
+        self.tell(event, Some(stat.fingerprint), ctx);
+        self.now_pending(at, EventKind::Modify, None, trigger_of(origin), &stat, ctx);
+    }
+
+    /// It is there under another name.
+    pub(super) fn tell_rename(&mut self, at: u32, stat: Stat, from: &From, origin: Origin, ctx: &mut Ctx<'_>) {
+        let Some(folder) = self.tree.place(from.folder) else {
+            // The folder it came from is gone since; that it is here now is all that can be told.
+            self.tell_create(at, stat, origin, None, ctx);
+            return;
+        };
+        let from = self.absolute(folder).join(&from.name);
+        self.tell_folder(self.tree.node(at).parent(), 0, ctx);
+        self.note_present(at, &stat);
+        let event = Event { from: Some(from.clone()), ..self.event(EventKind::Rename, at, &stat, origin) };
+        self.tell(event, Some(stat.fingerprint), ctx);
+        self.now_pending(at, EventKind::Rename, Some(from), trigger_of(origin), &stat, ctx);
+    }
+
+    /// A known folder has another name, with all below it. Each file below becomes pending.
+    pub(super) fn tell_dir_renamed(&mut self, at: u32, from: RawPath, ctx: &mut Ctx<'_>) {
+        let path = self.absolute(at);
+        let event = Event {
+            kind: EventKind::Rename,
+            path,
+            from: Some(from.clone()),
+            file_type: FileType::Dir,
+            size: None,
+            origin: Origin::Live,
+            why: None,
+        };
+        self.ledger.dirty(&mut self.tree, at, None);
+        self.tell(event, None, ctx);
+        let skip = self.tree.path(at).len() + 1;
+        for below in self.tree.subtree(at) {
+            let node = self.tree.node(below);
+            if node.file_type == FileType::File && node.has(Flags::KNOWN) {
+                let before = from.join(&self.tree.path(below)[skip..]);
+                self.pending_unseen(below, EventKind::Rename, Some(before), Trigger::FileChange, ctx);
+            }
+        }
+    }
+
+    /// Mode, owner or links changed: noted, and told where the watch asks for it.
+    pub(super) fn note_ctime(&mut self, at: u32, stat: Stat, told: Told, ctx: &mut Ctx<'_>) {
+        self.note_present(at, &stat);
+        if self.rules.attrib && told.any(Told::ATTRIB) {
+            let event = self.event(EventKind::Attrib, at, &stat, Origin::Live);
+            self.tell(event, Some(stat.fingerprint), ctx);
+        }
+        if let Some(pending) = self.pending.get_mut(at) {
+            pending.seen = Some(stat.fingerprint);
+        }
+    }
+
+    /// The tree follows: this is there.
+    pub(super) fn note_present(&mut self, at: u32, stat: &Stat) {
+        if self.tree.node(at).file_type != stat.file_type {
+            self.tree.set_type(at, stat.file_type);
+        }
+        self.tree.set_known(at, true);
+        let node = self.tree.node_mut(at);
+        node.ident = ident_of(stat);
+        node.ctime = ctime_hash(stat.fingerprint.ctime);
+        self.ledger.dirty(&mut self.tree, at, Some(stat.fingerprint));
+    }
+
+    /// It is gone, and so is everything below it, which is told first.
+    pub(super) fn tell_gone(&mut self, at: u32, origin: Origin, ctx: &mut Ctx<'_>) {
+        if at == ROOT {
+            return;
+        }
+        for gone in self.tree.subtree(at) {
+            let node = self.tree.node(gone);
+            if node.has(Flags::KNOWN) {
+                let event = Event {
+                    kind: EventKind::Delete,
+                    path: self.absolute(gone),
+                    from: None,
+                    file_type: node.file_type,
+                    size: None,
+                    origin,
+                    why: None,
+                };
+                self.tell(event, None, ctx);
+            }
+            self.note_gone(gone, trigger_of(origin), ctx);
+        }
+    }
+
+    /// The tree follows: this is no more. Its place is freed unless a run for its deletion is due.
+    pub(super) fn note_gone(&mut self, at: u32, trigger: Trigger, ctx: &mut Ctx<'_>) {
+        self.forget_watching(at, ctx);
+        let file = self.tree.node(at).file_type == FileType::File;
+        let was_known = self.tree.node(at).has(Flags::KNOWN);
+        self.tree.set_known(at, false);
+        self.tree.node_mut(at).ident = 0;
+        self.ledger.dirty(&mut self.tree, at, None);
+        if file && was_known {
+            self.gone_pending(at, trigger, ctx);
+        }
+        self.release_if_idle(at);
+    }
+
+    /// What the source and the lister hold for an entry is no more wanted.
+    fn forget_watching(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        if self.suspects.forget(at).is_some() {
+            self.tree.node_mut(at).clear(Flags::SUSPECT);
+        }
+        let node = self.tree.node_mut(at);
+        node.clear(Flags::OPEN);
+        node.clear(Flags::TOLD_OPEN);
+        if node.has(Flags::UNREADABLE) {
+            node.clear(Flags::UNREADABLE);
+            self.unreadable -= 1;
+        }
+        if node.has(Flags::ARMED) {
+            node.clear(Flags::ARMED);
+            self.armed -= 1;
+        }
+        if self.tree.node(at).is_dir() {
+            self.listings.forget(self.tree.id(at));
+            self.tree.node_mut(at).clear(Flags::LISTING);
+            ctx.out.push(Effect::Disarm(self.id, self.tree.id(at)));
+        }
+    }
+
+    /// Frees the place of an entry that nobody knows, suspects or waits for, and then those of its folders likewise.
+    pub(super) fn release_if_idle(&mut self, mut at: u32) {
+        while at != ROOT {
+            let node = self.tree.node(at);
+            let holds = [Flags::KNOWN, Flags::PENDING, Flags::SUSPECT, Flags::MOVING, Flags::LISTING];
+            if holds.iter().any(|&flag| node.has(flag)) || self.tree.has_children(at) {
+                return;
+            }
+            let folder = node.parent();
+            self.ledger.freed(&self.tree, at);
+            self.tree.remove(at);
+            at = folder;
+        }
+    }
+}
+
+/// Why a run is due for what was learnt this way.
+pub(super) fn trigger_of(origin: Origin) -> Trigger {
+    match origin {
+        Origin::Live => Trigger::FileChange,
+        Origin::Scan => Trigger::Recovery,
+    }
+}
