@@ -5,5 +5,6 @@
 
 pub mod filter;
 pub mod io;
+pub mod template;
 
 pub use io::{Effect, Input, Now};

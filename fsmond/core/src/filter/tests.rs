@@ -5,17 +5,17 @@ use fsmon_protocol::spec::{Options, Rules};
 
 use super::*;
 
-fn words(list: &[&str]) -> Option<Vec<String>> {
-    Some(list.iter().map(|s| (*s).to_string()).collect())
+fn words(list: &[&str]) -> Vec<String> {
+    list.iter().map(|s| (*s).to_string()).collect()
 }
 
 fn filter(include: &[&str], exclude: &[&str]) -> Filter {
-    let options = Options { include: words(include), exclude: words(exclude), ..Options::default() };
+    let options = Options { include: Some(words(include)), exclude: Some(words(exclude)), ..Options::default() };
     Filter::new(&Rules::from_options(&options)).unwrap()
 }
 
 fn refused(include: &[&str], exclude: &[&str]) -> ApiError {
-    let options = Options { include: words(include), exclude: words(exclude), ..Options::default() };
+    let options = Options { include: Some(words(include)), exclude: Some(words(exclude)), ..Options::default() };
     Filter::new(&Rules::from_options(&options)).unwrap_err()
 }
 
