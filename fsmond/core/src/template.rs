@@ -1,0 +1,179 @@
+//! From a watch's command and one file to the exact argv of a process. Pure, and bytes all the way: a file name is
+//! never turned into text, never read twice, and can never become code or an option.
+//!
+//! - Placeholders: see [`PLACEHOLDERS`]. Each is replaced once and inside the one argument it stands in; what a value
+//!   holds is never looked at again, so a file named `{path}` stays one. One without a value (`{old_path}` of a file
+//!   that was not renamed) is replaced by nothing; the argument stays, maybe empty, so that positions never shift.
+//! - Every other brace is kept as it is: `${x}`, awk's `{print}`, `{}` and a misspelt `{pth}` alike. Nothing is
+//!   escaped by doubling: `{{path}}` is the path between two braces.
+//! - Where no argument has a placeholder, the absolute path is appended as the last one, unless that is turned off.
+//! - A value that begins an argument and itself begins with `-` gets `./` before it. `{path}`, `{dir}`, `{root}` and
+//!   `{old_path}` are absolute and never need it.
+//! - The program takes no placeholder, and neither does text that a shell or another interpreter reads as code: see
+//!   [`check`].
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use fsmon_protocol::ApiError;
+
+mod code;
+
+/// What the placeholders of one run stand for. Bytes, since they are names in a file system.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a> {
+    /// Absolute path of the watch's root.
+    pub root: &'a [u8],
+    /// Path of the file relative to the root, without a leading slash.
+    pub rel: &'a [u8],
+    /// Absolute path before a rename.
+    pub old_path: Option<&'a [u8]>,
+    /// `create`, `modify`, `rename` or `delete`.
+    pub event: &'a str,
+    /// `file_change`, `scheduled`, `manual` or `recovery`.
+    pub trigger: &'a str,
+    /// Name of the watch.
+    pub watch: &'a str,
+}
+
+/// One placeholder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placeholder {
+    Path,
+    Rel,
+    Name,
+    Stem,
+    Ext,
+    Dir,
+    Root,
+    OldPath,
+    Event,
+    Trigger,
+    Watch,
+}
+
+/// Every placeholder by how it is written: the absolute path of the file; the path relative to the root; the last
+/// component; that without, and only, its last extension (`.bashrc` has none); the absolute folder of the file; the
+/// root; the absolute path before a rename; what happened; why the run is made; the watch's name.
+const PLACEHOLDERS: [(&str, Placeholder); 11] = [
+    ("{path}", Placeholder::Path),
+    ("{rel}", Placeholder::Rel),
+    ("{name}", Placeholder::Name),
+    ("{stem}", Placeholder::Stem),
+    ("{ext}", Placeholder::Ext),
+    ("{dir}", Placeholder::Dir),
+    ("{root}", Placeholder::Root),
+    ("{old_path}", Placeholder::OldPath),
+    ("{event}", Placeholder::Event),
+    ("{trigger}", Placeholder::Trigger),
+    ("{watch}", Placeholder::Watch),
+];
+
+impl Values<'_> {
+    fn append(&self, placeholder: Placeholder, out: &mut Vec<u8>) {
+        let start = out.len();
+        let name = self.rel.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        match placeholder {
+            Placeholder::Path => join(self.root, self.rel, out),
+            Placeholder::Rel => out.extend_from_slice(self.rel),
+            Placeholder::Name => out.extend_from_slice(name),
+            Placeholder::Stem => out.extend_from_slice(split_extension(name).0),
+            Placeholder::Ext => out.extend_from_slice(split_extension(name).1),
+            Placeholder::Dir => {
+                let folder = self.rel.iter().rposition(|&b| b == b'/').map_or(&[][..], |slash| &self.rel[..slash]);
+                join(self.root, folder, out);
+            }
+            Placeholder::Root => out.extend_from_slice(self.root),
+            Placeholder::OldPath => out.extend_from_slice(self.old_path.unwrap_or_default()),
+            Placeholder::Event => out.extend_from_slice(self.event.as_bytes()),
+            Placeholder::Trigger => out.extend_from_slice(self.trigger.as_bytes()),
+            Placeholder::Watch => out.extend_from_slice(self.watch.as_bytes()),
+        }
+        if start == 0 && out.first() == Some(&b'-') {
+            out.splice(0..0, *b"./");
+        }
+    }
+}
+
+/// Refuses a command in which the name of a file would be run: a placeholder in the program, or in text that a
+/// program known to read code from its arguments would take as code (shells after `-c`, also behind `env`, `nice` and
+/// the like, and interpreters such as `python -c`). An empty list is no command and fine.
+pub fn check(argv: &[String]) -> Result<(), ApiError> {
+    let Some(program) = argv.first() else { return Ok(()) };
+    if let Some(placeholder) = first_placeholder(program) {
+        return Err(ApiError::usage(format!(
+            "the program to run is '{}', and {placeholder} in it would let the name of a file choose what is run",
+            fsmon_protocol::path::escape(program.as_bytes())
+        ))
+        .hint("name the program itself; placeholders go into its arguments"));
+    }
+    code::check(argv)
+}
+
+/// The argv for one file: as many arguments as the template has, or one more where the path is appended. Assumes a
+/// template that [`check`] has accepted.
+pub fn expand(argv: &[String], values: &Values<'_>, append_path: bool) -> Vec<OsString> {
+    let mut found = false;
+    let mut out = Vec::with_capacity(argv.len() + 1);
+    for (index, word) in argv.iter().enumerate() {
+        let mut argument = Vec::with_capacity(word.len() + 64);
+        let mut rest = word.as_str();
+        while index > 0
+            && let Some((at, text, placeholder)) = next_placeholder(rest)
+        {
+            found = true;
+            argument.extend_from_slice(&rest.as_bytes()[..at]);
+            values.append(placeholder, &mut argument);
+            rest = &rest[at + text.len()..];
+        }
+        argument.extend_from_slice(rest.as_bytes());
+        out.push(OsString::from_vec(argument));
+    }
+    if !found && append_path && !out.is_empty() {
+        let mut path = Vec::with_capacity(values.root.len() + values.rel.len() + 1);
+        values.append(Placeholder::Path, &mut path);
+        out.push(OsString::from_vec(path));
+    }
+    out
+}
+
+/// The first placeholder in `text`: where it is, how it is written, and which it is.
+fn next_placeholder(text: &str) -> Option<(usize, &'static str, Placeholder)> {
+    let mut from = 0;
+    while let Some(at) = text[from..].find('{').map(|n| n + from) {
+        for (written, placeholder) in PLACEHOLDERS {
+            if text[at..].starts_with(written) {
+                return Some((at, written, placeholder));
+            }
+        }
+        from = at + 1;
+    }
+    None
+}
+
+/// The first placeholder in `text` as it is written.
+fn first_placeholder(text: &str) -> Option<&'static str> {
+    next_placeholder(text).map(|(_, written, _)| written)
+}
+
+/// Appends `folder/name`, or only the folder where there is no name. The root `/` gets no second slash.
+fn join(folder: &[u8], name: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(folder);
+    if !name.is_empty() {
+        if folder.last() != Some(&b'/') {
+            out.push(b'/');
+        }
+        out.extend_from_slice(name);
+    }
+}
+
+/// A name's stem and its last extension without the dot. A dot at the beginning starts no extension.
+fn split_extension(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().rposition(|&b| b == b'.') {
+        Some(dot) if dot > 0 => (&name[..dot], &name[dot + 1..]),
+        _ => (name, &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Templates as tables.
+
+use std::os::unix::ffi::OsStrExt;
+
+use fsmon_protocol::ErrorKind;
+
+use super::*;
+
+fn argv(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_string()).collect()
+}
+
+fn values<'a>(root: &'a [u8], rel: &'a [u8]) -> Values<'a> {
+    Values { root, rel, old_path: None, event: "modify", trigger: "file_change", watch: "data" }
+}
+
+fn expanded(words: &[&str], values: &Values<'_>) -> Vec<Vec<u8>> {
+    expand(&argv(words), values, true).iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
+fn texts(words: &[&str], values: &Values<'_>) -> Vec<String> {
+    expanded(words, values).into_iter().map(|word| String::from_utf8(word).unwrap()).collect()
+}
+
+#[test]
+fn every_placeholder_has_its_value() {
+    let mut v = values(b"/data", b"in/x/report.tar.gz");
+    v.old_path = Some(b"/data/in/old");
+    for (written, expected) in [
+        ("{path}", "/data/in/x/report.tar.gz"),
+        ("{rel}", "in/x/report.tar.gz"),
+        ("{name}", "report.tar.gz"),
+        ("{stem}", "report.tar"),
+        ("{ext}", "gz"),
+        ("{dir}", "/data/in/x"),
+        ("{root}", "/data"),
+        ("{old_path}", "/data/in/old"),
+        ("{event}", "modify"),
+        ("{trigger}", "file_change"),
+        ("{watch}", "data"),
+        ("a{event}b{watch}c", "amodifybdatac"),
+        ("--out={dir}/{stem}.json", "--out=/data/in/x/report.tar.json"),
+        // Everything else stays.
+        ("{{path}}", "{/data/in/x/report.tar.gz}"),
+        ("{pth}", "{pth}"),
+        ("{}", "{}"),
+        ("${x} {path", "${x} {path"),
+        ("{Path}", "{Path}"),
+        ("{ path }", "{ path }"),
+        ("{é{ext}", "{égz"),
+    ] {
+        assert_eq!(texts(&["cmd", written, "{path}"], &v)[1], expected, "{written}");
+    }
+}
+
+#[test]
+fn odd_paths_have_the_parts_one_expects() {
+    for (root, rel, path, dir, stem, ext) in [
+        ("/", "a", "/a", "/", "a", ""),
+        ("/", "x/a.b", "/x/a.b", "/x", "a", "b"),
+        ("/r", "a", "/r/a", "/r", "a", ""),
+        ("/r", ".bashrc", "/r/.bashrc", "/r", ".bashrc", ""),
+        ("/r", ".a.b", "/r/.a.b", "/r", ".a", "b"),
+        ("/r", "a.", "/r/a.", "/r", "a", ""),
+        ("/r", "x.y/a", "/r/x.y/a", "/r/x.y", "a", ""),
+        ("/r", "", "/r", "/r", "", ""),
+    ] {
+        let got = texts(&["c", "{path}", "{dir}", "{stem}", "{ext}"], &values(root.as_bytes(), rel.as_bytes()));
+        assert_eq!(got[1..], [path, dir, stem, ext], "{root} {rel}");
+    }
+}
+
+#[test]
+fn the_path_is_appended_only_without_any_placeholder() {
+    let v = values(b"/data", b"a");
+    assert_eq!(texts(&["cmd", "-v"], &v), ["cmd", "-v", "/data/a"]);
+    assert_eq!(texts(&["cmd", "{event}"], &v), ["cmd", "modify"]);
+    assert_eq!(texts(&["cmd", "{pth}"], &v), ["cmd", "{pth}", "/data/a"]);
+    assert_eq!(expand(&argv(&["cmd", "-v"]), &v, false).len(), 2);
+    assert!(expand(&[], &v, true).is_empty());
+}
+
+#[test]
+fn a_value_is_never_expanded_again() {
+    let v = values(b"/{root}", b"{path}{name}");
+    assert_eq!(texts(&["cmd", "{name}:{rel}:{path}"], &v)[1], "{path}{name}:{path}{name}:/{root}/{path}{name}");
+}
+
+#[test]
+fn no_value_becomes_an_option() {
+    let v = values(b"/data", b"-rf");
+    for (written, expected) in [
+        ("{name}", "./-rf"),
+        ("{rel}", "./-rf"),
+        ("{stem}", "./-rf"),
+        ("{path}", "/data/-rf"),
+        ("--file={name}", "--file=-rf"),
+        ("x{name}", "x-rf"),
+        // A value of nothing before it leaves it at the beginning.
+        ("{old_path}{name}", "./-rf"),
+        ("{name}{name}", "./-rf-rf"),
+    ] {
+        assert_eq!(texts(&["cmd", written], &v)[1], expected, "{written}");
+    }
+    assert_eq!(texts(&["cmd", "{old_path}", "x"], &v), ["cmd", "", "x"], "nothing is still an argument");
+}
+
+#[test]
+fn bytes_stay_as_they_are() {
+    let v = values(b"/d\xff", b"\xfe/a b\n'\"$(id);\xc3.\x80");
+    let got = expanded(&["cmd", "{path}", "{name}", "{stem}", "{ext}", "{dir}"], &v);
+    assert_eq!(got[1], b"/d\xff/\xfe/a b\n'\"$(id);\xc3.\x80");
+    assert_eq!(got[2], b"a b\n'\"$(id);\xc3.\x80");
+    assert_eq!(got[3], b"a b\n'\"$(id);\xc3");
+    assert_eq!(got[4], b"\x80");
+    assert_eq!(got[5], b"/d\xff/\xfe");
+}
+
+#[test]
+fn code_takes_no_placeholder() {
+    let refused: &[&[&str]] = &[
+        &["{path}"],
+        &["/opt/{name}/run", "x"],
+        &["sh", "-c", "cat {path}"],
+        &["/bin/sh", "-c", "cat '{path}'"],
+        &["bash", "-ec", "x {name}"],
+        &["bash", "-c", "--", "x {name}"],
+        &["bash", "-c", "-e", "x {name}"],
+        &["bash", "-eo", "pipefail", "-c", "x {name}"],
+        &["bash", "-c", "-o", "pipefail", "x {name}"],
+        &["bash", "-o", "{name}", "-c", "x"],
+        &["bash", "--rcfile", "f", "-c", "x ${path}"],
+        &["zsh", "-fc", "{event}"],
+        &["ksh93", "-c", "{rel}"],
+        &["dash", "-c", "{rel}"],
+        &["fish", "--command={rel}"],
+        &["fish", "--command", "echo {rel}"],
+        &["fish", "-c{rel}"],
+        &["env", "sh", "-c", "{path}"],
+        &["env", "-i", "A=b", "/bin/bash", "-xc", "{path}"],
+        &["/usr/bin/env", "-S", "sh -c", "{path}"],
+        &["env", "-iS", "sh -c"],
+        &["env", "--split-string=sh -c {path}"],
+        &["nice", "-n", "5", "env", "sh", "-c", "{path}"],
+        &["timeout", "5", "sh", "-c", "{path}"],
+        &["busybox", "sh", "-c", "{path}"],
+        &["su", "nobody", "-c", "x {path}"],
+        &["flock", "/tmp/l", "-c", "x {path}"],
+        &["runuser", "-u", "x", "--", "sh", "-c", "{path}"],
+        &["python3", "-c", "open('{path}')"],
+        &["python3.12", "-Bc", "open('{path}')"],
+        &["perl", "-ne", "print '{path}'"],
+        &["perl", "-l", "-e", "print '{path}'"],
+        &["lua", "-l", "mod", "-e", "x('{path}')"],
+        &["node", "--eval", "x('{path}')"],
+        // The path that would be appended would be the script.
+        &["sh", "-c"],
+        &["sh", "-c", "-e"],
+        &["su", "-c"],
+    ];
+    for words in refused {
+        let error = check(&argv(words)).expect_err(&format!("{words:?} must be refused"));
+        assert_eq!(error.kind, ErrorKind::Usage);
+        assert!(error.hint.is_some(), "{words:?}");
+    }
+    let error = check(&argv(&["sh", "-c", "cat {path}"])).unwrap_err();
+    assert!(error.message.starts_with("{path} stands in text that 'sh' would run as code"), "{}", error.message);
+    assert_eq!(error.hint.as_deref(), Some("hand it over as an argument of its own: -- sh -c '… \"$1\" …' sh {path}"));
+}
+
+#[test]
+fn arguments_take_placeholders() {
+    let accepted: &[&[&str]] = &[
+        &[],
+        &["cmd"],
+        &["cmd", "{path}", "--x={name}"],
+        &["sh", "-c", "cat \"$1\"", "sh", "{path}"],
+        &["bash", "-euo", "pipefail", "-c", "x ${y} {} {pth}", "bash", "{path}", "{event}"],
+        &["sh", "script.sh", "{path}"],
+        &["sh", "script.sh", "-c", "{path}"],
+        &["sh", "{path}"],
+        &["env", "A={path}", "cmd", "{name}"],
+        &["env", "-u", "PS", "cmd", "{name}"],
+        &["env", "sh", "-c", "x", "sh", "{path}"],
+        &["flock", "{path}", "sh", "-c", "x \"$1\"", "sh", "{path}"],
+        &["timeout", "5", "cmd", "-c", "{path}"],
+        &["grep", "sh", "-c", "{path}"],
+        &["rsync", "-e", "ssh", "{path}", "h:"],
+        &["python3", "x.py", "-c", "{path}"],
+        &["python3", "-c", "import sys", "{path}"],
+        &["awk", "{print}", "{path}"],
+    ];
+    for words in accepted {
+        check(&argv(words)).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+    }
+}
