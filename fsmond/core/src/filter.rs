@@ -58,6 +58,11 @@ impl Filter {
         })
     }
 
+    /// Whether everything is let in, so that paths need not be made to ask.
+    pub fn is_trivial(&self) -> bool {
+        self.include.is_none() && self.exclude.is_none() && self.hidden && self.deepest == u32::MAX
+    }
+
     /// Whether a folder is entered, given that the folders above it are. `rel` is its path relative to the root;
     /// `depth` is how many levels below the root it is: 0 for the root itself, which is always entered.
     pub fn folder(&self, rel: &[u8], depth: u32) -> bool {

@@ -100,12 +100,7 @@ pub struct Ctx<'a> {
 
 impl Ctx<'_> {
     /// Appends a record to the journal and gives its number.
-    pub fn record(
-        &mut self,
-        watch: Option<(WatchId, &Arc<str>)>,
-        what: What,
-        fingerprint: Option<Fingerprint>,
-    ) -> u64 {
+    pub fn record(&mut self, watch: Option<(WatchId, &Arc<str>)>, what: What, fingerprint: Option<Fingerprint>) -> u64 {
         let seq = self.shared.seq();
         self.shared.counters.records += 1;
         let record = Record { seq, time: self.now.wall, watch: watch.map(|(_, name)| Arc::clone(name)), what };

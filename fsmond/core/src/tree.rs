@@ -244,7 +244,11 @@ impl Tree {
         if node.has(Flags::KNOWN) == known {
             return;
         }
-        if known { node.set(Flags::KNOWN) } else { node.clear(Flags::KNOWN) }
+        if known {
+            node.set(Flags::KNOWN);
+        } else {
+            node.clear(Flags::KNOWN);
+        }
         let count = if node.is_dir() { &mut self.folders } else { &mut self.files };
         *count = if known { *count + 1 } else { *count - 1 };
     }

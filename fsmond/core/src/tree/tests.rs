@@ -21,8 +21,7 @@ fn agrees_with_a_map_of_paths_under_random_operations() {
         let mut ids = Vec::new();
         for _ in 0..400 {
             let all = walked(&tree);
-            let folders: Vec<u32> =
-                all.values().copied().filter(|&at| tree.node(at).is_dir()).chain([ROOT]).collect();
+            let folders: Vec<u32> = all.values().copied().filter(|&at| tree.node(at).is_dir()).chain([ROOT]).collect();
             let folder = folders[random.usize(..folders.len())];
             let new = name(random.usize(..6));
             match random.u8(..4) {

@@ -99,7 +99,7 @@ impl Watch {
         let late = ctx.now.mono.saturating_sub(due) - every.nanos().saturating_mul(missed);
         self.clocks.next_due = Some(next);
         self.clocks.last_due = ctx.now.wall.minus(std::time::Duration::from_nanos(late));
-        self.ledger.touch(ctx.now.mono);
+        self.ledger.touch();
         let due = self.clocks.last_due;
         if self.paused {
             self.clocks.skipped = true;

@@ -32,12 +32,23 @@ pub(super) struct Ledger {
     due: Option<u64>,
     /// One is being stored.
     storing: bool,
-    last: u64,
+    changed: bool,
+    /// While replaying: entries with an event since their last run began.
+    touched: BTreeSet<u32>,
 }
 
 impl Ledger {
     pub fn new(upto: u64) -> Self {
-        Self { upto, dirty: Vec::new(), freed: BTreeSet::new(), fresh: Fresh::new(), due: None, storing: false, last: 0 }
+        Self {
+            upto,
+            dirty: Vec::new(),
+            freed: BTreeSet::new(),
+            fresh: Fresh::new(),
+            due: None,
+            storing: false,
+            changed: false,
+            touched: BTreeSet::new(),
+        }
     }
 
     /// An entry's row changed; `seen` where its fingerprint is known.
@@ -51,19 +62,19 @@ impl Ledger {
             self.dirty.push(at);
         }
         self.freed.remove(&at);
-        self.due = self.due.or(Some(self.last.saturating_add(AGE)));
+        self.changed = true;
     }
 
     /// An entry is no more.
-    pub fn freed(&mut self, _tree: &Tree, at: u32) {
+    pub fn freed(&mut self, at: u32) {
         self.fresh.remove(&at);
         self.freed.insert(at);
-        self.due = self.due.or(Some(self.last.saturating_add(AGE)));
+        self.changed = true;
     }
 
     /// The watch's own row changed.
-    pub fn touch(&mut self, now: u64) {
-        self.due = self.due.or(Some(now.saturating_add(AGE)));
+    pub fn touch(&mut self) {
+        self.changed = true;
     }
 
     /// A checkpoint is due at once.
@@ -86,10 +97,9 @@ impl Watch {
     /// Stores what changed, when it is much or a while ago, and none is being stored.
     pub(super) fn maybe_checkpoint(&mut self, ctx: &mut Ctx<'_>) {
         let ledger = &mut self.ledger;
-        if ledger.due.is_some_and(|due| due > ctx.now.mono.saturating_add(AGE)) || ledger.last == 0 {
-            ledger.due = ledger.due.map(|_| ctx.now.mono.saturating_add(AGE));
+        if ledger.changed && ledger.due.is_none() {
+            ledger.due = Some(ctx.now.mono.saturating_add(AGE));
         }
-        ledger.last = ctx.now.mono;
         let many = ledger.dirty.len() + ledger.freed.len() >= MANY;
         if !ledger.storing && (many || ledger.due.is_some_and(|due| due <= ctx.now.mono)) {
             self.checkpoint(ctx);
@@ -117,8 +127,7 @@ impl Watch {
         rows.sort_by(|a, b| (a.parent, &a.name).cmp(&(b.parent, &b.name)));
         let freed = std::mem::take(&mut self.ledger.freed).into_iter().collect();
         self.ledger.fresh.clear();
-        self.ledger.due = None;
-        self.ledger.storing = true;
+        (self.ledger.due, self.ledger.changed, self.ledger.storing) = (None, false, true);
         // Every record up to now was handed out before this and so is stored before it.
         self.ledger.upto = ctx.shared.next_seq - 1;
         let checkpoint = Checkpoint { watch: self.row(), rows, freed };
@@ -206,7 +215,8 @@ impl Watch {
             }
             return;
         }
-        if let Some(from) = event.from.as_ref().and_then(|from| self.rel(from)).and_then(|from| self.tree.resolve(from)) {
+        if let Some(from) = event.from.as_ref().and_then(|from| self.rel(from)).and_then(|from| self.tree.resolve(from))
+        {
             if event.file_type == FileType::Dir {
                 self.replay_dir_rename(from, rel, event, ctx);
                 return;
@@ -219,6 +229,7 @@ impl Watch {
         let stat = Stat { file_type: event.file_type, fingerprint, btime: 0, own: false };
         self.note_present(at, &stat);
         if event.kind != EventKind::Attrib {
+            self.ledger.touched.insert(at);
             self.now_pending(at, event.kind, event.from.clone(), super::tell::trigger_of(event.origin), &stat, ctx);
         }
     }
@@ -265,8 +276,19 @@ impl Watch {
     }
 
     fn replay_run(&mut self, run: &RunRecord, given: Option<Fingerprint>, ctx: &mut Ctx<'_>) {
-        let Some(at) = run.path.as_ref().and_then(|p| self.rel(p)).and_then(|rel| self.tree.resolve(rel)) else { return };
-        let Some(pending) = self.pending.get_mut(at).filter(|p| p.seen == given || p.seen.is_none()) else { return };
+        let Some(at) = run.path.as_ref().and_then(|p| self.rel(p)).and_then(|rel| self.tree.resolve(rel)) else {
+            return;
+        };
+        let Some(pending) = self.pending.get_mut(at) else { return };
+        if run.status == RunStatus::Started {
+            pending.seen = given;
+            self.ledger.touched.remove(&at);
+            return;
+        }
+        if self.ledger.touched.contains(&at) || pending.seen != given {
+            // It changed while that run was going: one more is due.
+            return;
+        }
         match run.status {
             RunStatus::Ok | RunStatus::Vanished => self.resolve(at, crate::sweep::Verdict::Ok, ctx),
             RunStatus::Retry => pending.attempts = run.attempt,
@@ -274,22 +296,21 @@ impl Watch {
                 pending.attempts = run.attempt;
                 self.pending.set_stage(at, Stage::Failed, u64::MAX);
             }
-            RunStatus::Started => pending.seen = given,
-            RunStatus::Later | RunStatus::Interrupted | RunStatus::Lost => {}
+            RunStatus::Started | RunStatus::Later | RunStatus::Interrupted | RunStatus::Lost => {}
         }
     }
 
-    /// After the replay: what is pending settles, from now on.
+    /// After the replay: what is pending settles from now on, as something that a scan found, since nobody knows who
+    /// wrote to it meanwhile.
     pub fn replayed(&mut self, now: Now) {
+        self.ledger.touched.clear();
         for at in self.pending.places() {
-            if self.pending.get(at).is_some_and(|p| p.stage == Stage::Settling) {
-                self.pending.set_stage(at, Stage::Settling, now.mono);
-            }
+            let Some(pending) = self.pending.get(at).filter(|p| p.stage == Stage::Settling) else { continue };
+            let due = now.mono.saturating_add(self.quiet_after_scan(pending.seen.as_ref(), now));
+            self.pending.set_stage(at, Stage::Settling, due);
         }
         self.clocks.set_schedule(self.rules.every, now);
-        if self.baseline_done || self.tree.files() > 0 {
-            self.down = true;
-        }
+        self.down = self.baseline_done;
     }
 }
 

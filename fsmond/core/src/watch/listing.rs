@@ -249,7 +249,8 @@ impl Watch {
     /// Part of the tree has no watches: it is scanned every poll interval instead, and that is said.
     fn limited(&mut self, why: String, ctx: &mut Ctx<'_>) {
         if self.limit.is_none() {
-            let line = format!("watch {}: {why}; what has no watch is scanned every {}", self.name, self.rules.poll_interval);
+            let line =
+                format!("watch {}: {why}; what has no watch is scanned every {}", self.name, self.rules.poll_interval);
             self.note(fsmon_protocol::event::WatchChangeStatus::Degraded, Some(line), ctx);
             self.open_gap(GapReason::Limit, self.root_path.clone(), ctx);
         }
@@ -276,7 +277,10 @@ impl Watch {
                 FolderProblem::Other(why) => why,
                 FolderProblem::Gone | FolderProblem::PseudoFileSystem => "not there",
             };
-            ctx.log(LogLevel::Warn, format!("watch {}: {path} can't be read: {why}; what is in it is not seen", self.name));
+            ctx.log(
+                LogLevel::Warn,
+                format!("watch {}: {path} can't be read: {why}; what is in it is not seen", self.name),
+            );
         }
     }
 
@@ -294,7 +298,10 @@ impl Watch {
             }
             FolderProblem::PseudoFileSystem => {
                 self.tell_folder(at, 0, ctx);
-                ctx.log(LogLevel::Info, format!("watch {}: {} is not entered: a pseudo file system", self.name, self.absolute(at)));
+                ctx.log(
+                    LogLevel::Info,
+                    format!("watch {}: {} is not entered: a pseudo file system", self.name, self.absolute(at)),
+                );
             }
             FolderProblem::NotPermitted | FolderProblem::Other(_) => {
                 self.tell_folder(at, 0, ctx);

@@ -25,7 +25,9 @@ impl Watch {
         if !self.limbo.is_empty() {
             // What is on its way to a place not yet known is looked at when it has arrived.
             let (away, here): (Vec<u32>, Vec<u32>) = due.into_iter().partition(|&at| self.tree.moving(at));
-            away.into_iter().for_each(|at| self.suspects.postpone(at, ctx.now.mono));
+            for at in away {
+                self.suspects.schedule(at, When::Soon, ctx.now.mono);
+            }
             due = here;
         }
         due.sort_by_key(|&at| self.tree.node(at).parent());
@@ -69,14 +71,14 @@ impl Watch {
             Seen::Unknown(why) => {
                 let line = format!("{} can't be looked at: {why}; trying again", self.absolute(at));
                 ctx.log(LogLevel::Debug, line);
-                self.suspects.again(at, tag, ctx.now.mono.saturating_add(super::suspects::LATER));
+                self.suspects.again(at, tag, When::Later, ctx.now.mono);
                 return;
             }
         };
         let more = self.suspects.get(at).is_some_and(|s| s.told.any(Told::CREATED.with(Told::MOVED_TO)));
         if stat.is_none() && more {
             // Gone, and come back since: the next look tells what of it is left.
-            self.suspects.again(at, tag, ctx.now.mono);
+            self.suspects.again(at, tag, When::Soon, ctx.now.mono);
             return;
         }
         if let Some((told, from)) = self.suspects.answered(at, tag) {
@@ -97,7 +99,7 @@ impl Watch {
         let gone = *problem == FolderProblem::Gone;
         for at in asked {
             if gone {
-                self.suspects.again(at, tag, ctx.now.mono);
+                self.suspects.again(at, tag, When::Soon, ctx.now.mono);
             } else if let Some((told, _)) = self.suspects.answered(at, tag) {
                 self.tree.node_mut(at).clear(Flags::SUSPECT);
                 if told.any(Told::CHECK) {
@@ -120,11 +122,8 @@ impl Watch {
     /// Concludes from a look and what was told before it.
     fn conclude(&mut self, at: u32, seen: Option<Stat>, told: Told, from: Option<From>, ctx: &mut Ctx<'_>) {
         let node = self.tree.node(at);
-        let known = node.has(Flags::KNOWN).then_some(Facts {
-            file_type: node.file_type,
-            ident: node.ident,
-            ctime: node.ctime,
-        });
+        let known =
+            node.has(Flags::KNOWN).then_some(Facts { file_type: node.file_type, ident: node.ident, ctime: node.ctime });
         let facts = seen.map(|stat| facts_of(&stat));
         let origin = if told.live() { Origin::Live } else { Origin::Scan };
         let verdict = judge(known, facts, told);
@@ -132,7 +131,10 @@ impl Watch {
             return;
         }
         match (verdict, seen) {
-            (Verdict::Same, None) => self.release_if_idle(at),
+            (Verdict::Same, None) => {
+                self.checked_gone(at);
+                self.release_if_idle(at);
+            }
             (Verdict::Same | Verdict::Attrib, Some(stat)) => self.conclude_same(at, stat, verdict, told, from, ctx),
             (Verdict::Transient, _) => {
                 self.transient += 1;

@@ -5,6 +5,8 @@
 //! them: `root`, `reconcile`, `rename`, `clocks`, `ledger`, `status`. A watch knows no other watch.
 
 mod clocks;
+mod dropping;
+mod giving;
 mod hints;
 mod ledger;
 mod listing;
@@ -21,7 +23,7 @@ mod tell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fsmon_protocol::event::{Gap, GapReason, What, WatchChange, WatchChangeStatus};
+use fsmon_protocol::event::{Gap, GapReason, WatchChange, WatchChangeStatus, What};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::spec::{Backend, Options, Rules, WatchSpec};
 use fsmon_protocol::status::DefinedBy;
@@ -42,6 +44,8 @@ use reconcile::{OpenGap, Scan};
 use rename::Limbo;
 use suspects::Suspects;
 
+pub use runs::{record_lost, store_end};
+
 /// The root, as far as the source has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Root {
@@ -55,6 +59,7 @@ enum Root {
 
 /// One watch.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent facts; each is explained where it stands")]
 pub struct Watch {
     /// Its number.
     pub id: WatchId,
@@ -80,6 +85,8 @@ pub struct Watch {
     held: Option<String>,
     /// A person said that the next reconcile may delete as much as it finds gone.
     unbraked: bool,
+    /// The daemon was not running for a while, and no reconcile has begun since.
+    down: bool,
     tree: Tree,
     suspects: Suspects,
     listings: Listings,
@@ -127,6 +134,7 @@ impl Watch {
             root_before: row.root,
             held: None,
             unbraked: false,
+            down: false,
             tree: Tree::new(),
             suspects: Suspects::default(),
             listings: Listings::default(),
@@ -210,6 +218,11 @@ impl Watch {
         matches!(self.root, Root::Open(_)) && self.held.is_none()
     }
 
+    /// Whether it can't be reconciled now: its root is not there, or it is held.
+    pub fn unable(&self) -> bool {
+        self.held.is_some() || matches!(self.root, Root::Waiting(..))
+    }
+
     /// Everything that is due by now, and what follows from what this step did.
     pub fn settle_step(&mut self, ctx: &mut Ctx<'_>) {
         self.on_clocks(ctx);
@@ -225,8 +238,8 @@ impl Watch {
     /// The next moment at which it has something to do by itself.
     pub fn deadline(&self) -> Option<u64> {
         let moments = [
-            self.suspects.deadline(),
-            self.pending.deadline(),
+            self.suspects.deadline().filter(|_| self.acts()),
+            self.pending.deadline().filter(|_| self.acts()),
             self.limbo_deadline(),
             self.clocks.deadline(),
             self.ledger.deadline(),
@@ -270,7 +283,7 @@ impl Watch {
         }
         rel.extend_from_slice(name);
         if dir {
-            let depth = if folder == crate::tree::ROOT { 0 } else { self.tree.depth(folder) + 1 };
+            let depth = if folder == crate::tree::ROOT { 1 } else { self.tree.depth(folder) + 2 };
             self.filter.folder(&rel, depth)
         } else {
             self.filter.file(&rel)

@@ -51,8 +51,8 @@ pub struct Pending {
     pub since: u64,
     /// Where it stands.
     pub stage: Stage,
-    /// When that stage ends by itself; `u64::MAX` if it does not.
-    due: u64,
+    /// When that stage ends by itself; `u64::MAX` if it does not. Set by [`PendingMap::set_stage`] only.
+    pub(super) due: u64,
 }
 
 impl Pending {
@@ -183,7 +183,7 @@ impl PendingMap {
     }
 
     fn count(&mut self, stage: Stage, there: bool) {
-        let change = |n: bool| if n { 1 } else { 0 };
+        let change = |n: bool| u64::from(n);
         if there {
             self.failed += change(stage == Stage::Failed);
             self.running += u32::from(matches!(stage, Stage::Running(..)));
@@ -218,17 +218,6 @@ impl PendingMap {
             }
         }
         None
-    }
-
-    /// Whether one is ready.
-    pub fn has_ready(&mut self) -> bool {
-        while let Some(at) = self.ready.front() {
-            if self.map.get(at).is_some_and(|p| p.stage == Stage::Ready) {
-                return true;
-            }
-            self.ready.pop_front();
-        }
-        false
     }
 
     /// The next moment at which a stage ends by itself.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use fsmon_protocol::RawPath;
-use fsmon_protocol::event::{Gap, GapReason, Origin, What, WatchChangeStatus, Why};
+use fsmon_protocol::event::{Gap, GapReason, Origin, WatchChangeStatus, What, Why};
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::run::Trigger;
 use fsmon_protocol::units::Timestamp;
@@ -59,11 +59,6 @@ impl Watch {
         self.wanted_by.extend(sweep);
     }
 
-    /// Whether a sweep waits for a reconcile of this watch.
-    pub fn scans_for(&self, sweep: u64) -> bool {
-        self.wanted_by.contains(&sweep) || self.scan.as_ref().is_some_and(|s| s.sweeps.contains(&sweep))
-    }
-
     /// When the next reconcile begins, if one is wanted and none is under way.
     pub(super) fn scan_deadline(&self) -> Option<u64> {
         (self.scan_wanted && self.scan.is_none() && self.acts()).then_some(self.clocks.next_scan)
@@ -113,13 +108,16 @@ impl Watch {
         let deletes: usize =
             gone.iter().map(|&at| self.tree.subtree(at).iter().filter(|&&n| self.known_file(n)).count()).sum();
         if self.brake(deletes, another_root, ctx) {
-            for (at, _) in renames.iter().map(|&(_, new, ref stat)| (new, stat)).chain(born.iter().map(|(at, s)| (*at, s))) {
+            for (at, _) in
+                renames.iter().map(|&(_, new, ref stat)| (new, stat)).chain(born.iter().map(|(at, s)| (*at, s)))
+            {
                 self.release_if_idle(at);
             }
             return;
         }
         for (old, new, stat) in renames {
-            let from = From { folder: self.tree.id(self.tree.node(old).parent()), name: self.tree.node(old).name().into() };
+            let from =
+                From { folder: self.tree.id(self.tree.node(old).parent()), name: self.tree.node(old).name().into() };
             self.tell_rename(new, stat, &from, Origin::Scan, ctx);
             self.forget_pending(old, ctx);
             self.note_gone(old, Trigger::Recovery, ctx);
@@ -148,7 +146,11 @@ impl Watch {
     /// Pairs what is gone with what is new, by inode, size and mtime. Gives (old, new) pairs, and what is left of
     /// both. What was told or changed since it was found is left to its own look.
     #[allow(clippy::type_complexity, reason = "three lists, used once")]
-    fn pair(&self, born: Vec<(Handle, Stat)>, gone: Vec<Handle>) -> (Vec<(u32, u32, Stat)>, Vec<(u32, Stat)>, Vec<u32>) {
+    fn pair(
+        &self,
+        born: Vec<(Handle, Stat)>,
+        gone: Vec<Handle>,
+    ) -> (Vec<(u32, u32, Stat)>, Vec<(u32, Stat)>, Vec<u32>) {
         let usable = |id: Handle, known: bool| {
             self.tree.place(id).filter(|&at| {
                 let node = self.tree.node(at);
@@ -188,7 +190,10 @@ impl Watch {
         } else {
             return false;
         };
-        let detail = format!("{why}; nothing is told or run until the old root is back or you say `fsmonctl resume {}`", self.name);
+        let detail = format!(
+            "{why}; nothing is told or run until the old root is back or you say `fsmonctl resume {}`",
+            self.name
+        );
         self.note(WatchChangeStatus::Held, Some(detail.clone()), ctx);
         ctx.log(LogLevel::Error, format!("watch {} is held: {detail}", self.name));
         self.abandon_scan(ctx);

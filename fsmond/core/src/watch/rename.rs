@@ -121,7 +121,7 @@ impl Watch {
         match before {
             Some(before) if self.tree.node(at).has(Flags::KNOWN) => {
                 self.tell_folder(folder, 0, ctx);
-                self.tell_dir_renamed(at, before, ctx);
+                self.tell_dir_renamed(at, &before, ctx);
             }
             _ => {}
         }
@@ -171,7 +171,10 @@ impl Watch {
         let folder = self.tree.place(limbo.from.folder).unwrap_or(ROOT);
         if let Some(since) = self.tree.lookup(folder, &limbo.from.name) {
             // One name, two facts: what is known of the old one passes to the new one, so that a look tells a modify.
-            if self.tree.node(at).has(Flags::KNOWN) && !self.tree.node(since).has(Flags::KNOWN) && !self.tree.node(at).is_dir() {
+            if self.tree.node(at).has(Flags::KNOWN)
+                && !self.tree.node(since).has(Flags::KNOWN)
+                && !self.tree.node(at).is_dir()
+            {
                 self.tree.set_known(since, true);
                 let (ident, ctime) = (self.tree.node(at).ident, self.tree.node(at).ctime);
                 let heir = self.tree.node_mut(since);

@@ -42,6 +42,9 @@ impl Watch {
             ctx.log(LogLevel::Warn, format!("watch {}: {why}", self.name));
         }
         self.root = Root::Open(facts);
+        if std::mem::take(&mut self.down) {
+            self.open_gap(GapReason::Down, self.root_path.clone(), ctx);
+        }
         if waited {
             self.note(WatchChangeStatus::Recovered, None, ctx);
         }
@@ -83,7 +86,9 @@ impl Watch {
             if self.tree.in_use(at) {
                 self.suspects.forget(at);
                 let node = self.tree.node_mut(at);
-                for flag in [Flags::ARMED, Flags::SUSPECT, Flags::OPEN, Flags::TOLD_OPEN, Flags::LISTING, Flags::UNREADABLE] {
+                for flag in
+                    [Flags::ARMED, Flags::SUSPECT, Flags::OPEN, Flags::TOLD_OPEN, Flags::LISTING, Flags::UNREADABLE]
+                {
                     node.clear(flag);
                 }
             }

@@ -12,7 +12,7 @@ use super::pending::{Pending, Stage, merge};
 use super::suspects::When;
 use crate::backoff;
 use crate::ident::event_id;
-use crate::io::{Ack, Effect, RunEndRow, RunEnded, RunId, RunRow, SpawnRequest, Stat, StoreOp};
+use crate::io::{Ack, Effect, Now, RunEndRow, RunEnded, RunId, RunRow, SpawnRequest, Stat, StoreOp};
 use crate::judge::Told;
 use crate::shared::{Ctx, Run};
 use crate::sweep::Verdict;
@@ -43,10 +43,8 @@ impl Watch {
             self.rules.open_quiet.nanos()
         } else if trigger == Trigger::FileChange {
             self.rules.settle.nanos()
-        } else if i128::from(ctx.now.wall.0) - i128::from(stat.fingerprint.mtime) >= i128::from(self.rules.open_quiet.nanos()) {
-            0
         } else {
-            TWICE
+            self.quiet_after_scan(Some(&stat.fingerprint), ctx.now)
         });
         if self.changed(at, kind, from, trigger, ctx)
             && let Some(pending) = self.pending.get_mut(at)
@@ -55,6 +53,13 @@ impl Watch {
             let ceiling = self.rules.max_wait.span().map_or(u64::MAX, |w| pending.since.saturating_add(w.nanos()));
             self.settle_until(at, due.min(ceiling.max(now)));
         }
+    }
+
+    /// How long something that was found by looking must stay as it is: not at all if its last write is long ago.
+    pub(super) fn quiet_after_scan(&self, seen: Option<&Fingerprint>, now: Now) -> u64 {
+        let quiet = i128::from(self.rules.open_quiet.nanos());
+        let old = seen.is_none_or(|seen| i128::from(now.wall.0) - i128::from(seen.mtime) >= quiet);
+        if old { 0 } else { TWICE }
     }
 
     /// A file changed in a way that shows no new content: a folder above it was renamed.
@@ -353,14 +358,7 @@ impl Watch {
 }
 
 /// Records a step of a run in the journal.
-fn record_run(
-    id: RunId,
-    run: &Run,
-    status: RunStatus,
-    exit: Option<i32>,
-    ms: Option<u64>,
-    ctx: &mut Ctx<'_>,
-) {
+fn record_run(id: RunId, run: &Run, status: RunStatus, exit: Option<i32>, ms: Option<u64>, ctx: &mut Ctx<'_>) {
     let record = RunRecord {
         run: id,
         trigger: run.trigger,
@@ -392,4 +390,27 @@ pub fn store_end(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnde
     };
     ctx.store(StoreOp::RunEnd(end), None);
     record_run(id, run, status, exit, ended.map(|e| e.ms), ctx);
+}
+
+/// Records the end of a run of which nobody knows how it ended, since the daemon died before it could learn it.
+pub fn record_lost(row: &RunRow, ctx: &mut Ctx<'_>) {
+    let end = RunEndRow {
+        run: row.run,
+        status: RunStatus::Lost,
+        outcome: None,
+        ms: None,
+        output_bytes: 0,
+        output_dropped: 0,
+    };
+    ctx.store(StoreOp::RunEnd(end), None);
+    let record = RunRecord {
+        run: row.run,
+        trigger: row.trigger,
+        status: RunStatus::Lost,
+        attempt: row.attempt,
+        exit: None,
+        ms: None,
+        path: row.path.clone(),
+    };
+    ctx.record(Some((row.watch, &row.watch_name)), What::Run(record), None);
 }

@@ -24,6 +24,16 @@ pub enum When {
     Later,
 }
 
+impl When {
+    fn after(self, now: u64) -> u64 {
+        match self {
+            Self::Now => 0,
+            Self::Soon => now.saturating_add(SOON),
+            Self::Later => now.saturating_add(LATER),
+        }
+    }
+}
+
 /// Where an entry was renamed from, in the terms of the tree as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct From {
@@ -57,16 +67,6 @@ pub struct Suspects {
 }
 
 impl Suspects {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.map.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
-    }
-
     /// How many of them a reconcile waits for.
     pub fn scanned(&self) -> usize {
         self.scanned
@@ -83,27 +83,21 @@ impl Suspects {
         let before = suspect.scanning();
         suspect.told = suspect.told.with(told);
         self.scanned += usize::from(!before && suspect.scanning());
-        let due = match when {
-            When::Now => 0,
-            When::Soon => now.saturating_add(SOON),
-            When::Later => now.saturating_add(LATER),
-        };
+        let due = when.after(now);
         if due < suspect.due {
-            suspect.due = due;
-            match when {
-                When::Now => self.now.push(at),
-                When::Soon => self.soon.push_back((due, at)),
-                When::Later => self.later.push_back((due, at)),
-            }
+            self.schedule(at, when, now);
         }
-        suspect
+        self.map.entry(at).or_default()
     }
 
-    /// Postpones: what was due at once is due shortly.
-    pub fn postpone(&mut self, at: u32, now: u64) {
-        if let Some(suspect) = self.map.get_mut(&at) {
-            suspect.due = now.saturating_add(SOON);
-            self.soon.push_back((suspect.due, at));
+    /// Looks at a suspected entry by then, whatever was due before.
+    pub fn schedule(&mut self, at: u32, when: When, now: u64) {
+        let Some(suspect) = self.map.get_mut(&at) else { return };
+        suspect.due = when.after(now);
+        match when {
+            When::Now => self.now.push(at),
+            When::Soon => self.soon.push_back((suspect.due, at)),
+            When::Later => self.later.push_back((suspect.due, at)),
         }
     }
 
@@ -158,16 +152,15 @@ impl Suspects {
         Some((told, from))
     }
 
-    /// The answer to look `tag` is of no use: what was told before it is told again, and looked at shortly.
-    pub fn again(&mut self, at: u32, tag: u32, now: u64) {
+    /// The answer to look `tag` is of no use: what was told before it counts again, and is looked at by then.
+    pub fn again(&mut self, at: u32, tag: u32, when: When, now: u64) {
         let Some(suspect) = self.map.get_mut(&at) else { return };
         if let Some((awaited, told)) = suspect.looking
             && awaited == tag
         {
             suspect.looking = None;
             suspect.told = suspect.told.with(told);
-            suspect.due = now.saturating_add(SOON);
-            self.soon.push_back((suspect.due, at));
+            self.schedule(at, when, now);
         }
     }
 

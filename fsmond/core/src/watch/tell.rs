@@ -84,7 +84,7 @@ impl Watch {
     }
 
     /// A known folder has another name, with all below it. Each file below becomes pending.
-    pub(super) fn tell_dir_renamed(&mut self, at: u32, from: RawPath, ctx: &mut Ctx<'_>) {
+    pub(super) fn tell_dir_renamed(&mut self, at: u32, from: &RawPath, ctx: &mut Ctx<'_>) {
         let path = self.absolute(at);
         let event = Event {
             kind: EventKind::Rename,
@@ -200,7 +200,7 @@ impl Watch {
                 return;
             }
             let folder = node.parent();
-            self.ledger.freed(&self.tree, at);
+            self.ledger.freed(at);
             self.tree.remove(at);
             at = folder;
         }

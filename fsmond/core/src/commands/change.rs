@@ -1,0 +1,87 @@
+//! `set`, `set-interval`, `pause`, `resume`: what can be changed of a watch while it watches.
+
+use fsmon_protocol::ApiError;
+use fsmon_protocol::event::WatchChangeStatus;
+use fsmon_protocol::spec::Options;
+use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::units::SpanOrOff;
+
+use super::Outcome;
+use crate::io::{Effect, Now, StoreOp};
+use crate::machine::{Machine, Promise};
+use crate::watch::Watch;
+
+/// Watches of the config file are changed there.
+pub(super) fn refuse_config(watch: &Watch, by: DefinedBy) -> Result<(), ApiError> {
+    if watch.defined_by == DefinedBy::Config && by == DefinedBy::Runtime {
+        return Err(ApiError::refused(format!("the watch '{}' is defined in the config file", watch.name))
+            .hint("change it there and say `fsmonctl reload`"));
+    }
+    Ok(())
+}
+
+impl Machine {
+    pub(super) fn set(
+        &mut self,
+        now: Now,
+        wanted: &str,
+        options: Options,
+        by: DefinedBy,
+        out: &mut Vec<Effect>,
+    ) -> Result<Outcome, ApiError> {
+        let id = self.find(wanted)?;
+        let defaults = self.settings.defaults.clone();
+        let mut result = Ok(());
+        self.with(id, now, out, |watch, ctx| {
+            // From the file come all options of a watch, from a person those to change.
+            let options = if by == DefinedBy::Config { options } else { options.or(&watch.spec.options) };
+            result = refuse_config(watch, by).and_then(|()| watch.set(options, &defaults, ctx));
+            if result.is_ok() {
+                watch.note(WatchChangeStatus::Changed, None, ctx);
+                ctx.store(StoreOp::Watch(watch.row()), None);
+            }
+        });
+        result?;
+        Ok(Outcome::Promise(self.save_watches(), Promise::Watches(vec![id])))
+    }
+
+    pub(super) fn set_interval(
+        &mut self,
+        now: Now,
+        wanted: &str,
+        every: SpanOrOff,
+        out: &mut Vec<Effect>,
+    ) -> Result<Outcome, ApiError> {
+        let options = Options { every: Some(every), ..Options::default() };
+        self.set(now, wanted, options, DefinedBy::Runtime, out)
+    }
+
+    pub(super) fn pause(
+        &mut self,
+        now: Now,
+        wanted: &[String],
+        pause: bool,
+        out: &mut Vec<Effect>,
+    ) -> Result<Outcome, ApiError> {
+        if wanted.is_empty() {
+            return Err(ApiError::usage("no watch is named").hint("say which: `fsmonctl list` shows them"));
+        }
+        let ids = self.find_all(wanted)?;
+        for &id in &ids {
+            self.with(id, now, out, |watch, ctx| {
+                let changes = watch.paused != pause;
+                watch.paused = pause;
+                if changes {
+                    let status = if pause { WatchChangeStatus::Paused } else { WatchChangeStatus::Resumed };
+                    watch.note(status, None, ctx);
+                }
+                if !pause {
+                    watch.unhold(ctx);
+                    watch.catch_up(ctx);
+                }
+                ctx.store(StoreOp::Watch(watch.row()), None);
+            });
+        }
+        Ok(Outcome::Promise(self.save_watches(), Promise::Watches(ids)))
+    }
+}

@@ -1,0 +1,52 @@
+//! `run-now`: reconcile, then run what is pending, or every file.
+
+use fsmon_protocol::ApiError;
+use fsmon_protocol::run::Trigger;
+
+use super::Outcome;
+use crate::io::WatchId;
+use crate::machine::Machine;
+
+impl Machine {
+    pub(super) fn run_now(&mut self, wanted: &[String], all_files: bool) -> Result<Outcome, ApiError> {
+        let ids = self.find_all(wanted)?;
+        if self.watches.is_empty() {
+            return Err(ApiError::refused("there is no watch to run").hint("add one: `fsmonctl add PATH [-- COMMAND]`"));
+        }
+        let mut able = Vec::new();
+        for id in ids {
+            match self.refusal(id) {
+                None => able.push(id),
+                Some(error) if !wanted.is_empty() => return Err(error),
+                Some(_) => {}
+            }
+        }
+        if able.is_empty() {
+            return Err(ApiError::refused("every watch is paused, held or without its root")
+                .hint("`fsmonctl list` says which, `fsmonctl resume WATCH` lets one go on"));
+        }
+        let sweep = self.shared.seq();
+        let named = able.iter().filter_map(|id| Some((*id, self.watches.get(id)?.name.clone()))).collect();
+        self.shared.sweeps.begin(sweep, Trigger::Manual, all_files, named);
+        for id in able {
+            if let Some(watch) = self.watches.get_mut(&id) {
+                watch.want_scan(Some(sweep));
+            }
+        }
+        self.sweep(sweep)
+    }
+
+    /// Why a watch can't run now, if so.
+    fn refusal(&self, id: WatchId) -> Option<ApiError> {
+        let watch = self.watches.get(&id)?;
+        if watch.paused {
+            let what = format!("the watch '{}' is paused", watch.name);
+            return Some(ApiError::refused(what).hint(format!("`fsmonctl resume {}` lets it run", watch.name)));
+        }
+        if watch.unable() {
+            let what = format!("the watch '{}' can't be looked at now", watch.name);
+            return Some(ApiError::refused(what).hint(format!("`fsmonctl show {}` says why", watch.name)));
+        }
+        None
+    }
+}

@@ -1,0 +1,74 @@
+//! What is dropped without a word: entries that filters no longer let in, and work that nobody wants any more.
+
+use fsmon_protocol::run::Trigger;
+
+use super::Watch;
+use super::pending::Stage;
+use crate::io::{Effect, RunId};
+use crate::shared::Ctx;
+use crate::sweep::Verdict;
+use crate::tree::{Flags, ROOT};
+
+impl Watch {
+    /// Drops an entry with all below it, and all that waits for it. Its files are not deleted, so nothing is told.
+    pub(super) fn drop_subtree(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        for gone in self.tree.subtree(at) {
+            self.forget_pending(gone, ctx);
+            self.tree.node_mut(gone).clear(Flags::MOVING);
+            // Not known any more, so that nothing becomes pending for its end.
+            self.tree.set_known(gone, false);
+            self.note_gone(gone, Trigger::FileChange, ctx);
+        }
+    }
+
+    /// Drops what the filters no longer let in.
+    pub(super) fn drop_unwanted(&mut self, ctx: &mut Ctx<'_>) {
+        if self.only.is_none() && self.filter.is_trivial() {
+            return;
+        }
+        let mut folders = vec![ROOT];
+        while let Some(folder) = folders.pop() {
+            let children: Vec<u32> = self.tree.children(folder).collect();
+            for at in children {
+                let node = self.tree.node(at);
+                let dir = node.is_dir();
+                if node.has(Flags::MOVING) {
+                    continue;
+                }
+                if !self.wanted(folder, node.name(), dir) {
+                    self.drop_subtree(at, ctx);
+                } else if dir {
+                    folders.push(at);
+                }
+            }
+        }
+    }
+
+    /// Drops all that is pending, failed files too; commands that run finish. Returns how many were dropped.
+    pub(super) fn drop_all_pending(&mut self, ctx: &mut Ctx<'_>) -> u64 {
+        let mut dropped = 0;
+        for at in self.pending.places() {
+            if self.pending.get(at).is_some_and(|p| !matches!(p.stage, Stage::Running(..))) {
+                self.resolve(at, Verdict::Vanished, ctx);
+                dropped += 1;
+            }
+        }
+        dropped
+    }
+
+    /// The watch ends. Returns how many files were pending and how many commands run on.
+    pub fn end(&mut self, kill: bool, ctx: &mut Ctx<'_>) -> (u64, u64) {
+        let running: Vec<RunId> =
+            ctx.shared.runs.iter().filter(|(_, run)| run.watch == self.id).map(|(&id, _)| id).collect();
+        if kill {
+            let mut ids = running.clone();
+            ids.sort_unstable();
+            ctx.out.extend(ids.into_iter().map(Effect::EndRun));
+        }
+        self.abandon_scan(ctx);
+        let dropped = self.pending.pending() - u64::from(self.pending.running());
+        self.drop_all_pending(ctx);
+        ctx.out.push(Effect::Close(self.id));
+        (dropped, running.len() as u64)
+    }
+}

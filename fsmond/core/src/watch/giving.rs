@@ -1,0 +1,48 @@
+//! Giving out: what a sweep makes of a watch once its reconcile is done.
+
+use fsmon_protocol::event::EventKind;
+use fsmon_protocol::fingerprint::FileType;
+
+use super::Watch;
+use super::pending::{Pending, Stage};
+use crate::shared::Ctx;
+use crate::tree::{Flags, ROOT};
+
+impl Watch {
+    /// Makes pending what the sweep runs, and counts it: what is pending, files in back-off at once; or with all files
+    /// every matching one. Failed files only by `retry`.
+    pub(super) fn give_out(&mut self, sweep: u64, looked: u64, ctx: &mut Ctx<'_>) {
+        let Some((trigger, all)) = ctx.shared.sweeps.wants(sweep) else { return };
+        if all && !self.rules.command.is_empty() {
+            self.all_pending(sweep, ctx);
+        }
+        let now = ctx.now.mono;
+        let mut waiting = 0;
+        for at in self.pending.places() {
+            let Some(pending) = self.pending.get_mut(at).filter(|p| p.stage != Stage::Failed) else { continue };
+            pending.waiters.push(sweep);
+            pending.trigger = pending.trigger.max(trigger);
+            waiting += 1;
+            if pending.stage == Stage::Backoff {
+                self.pending.set_stage(at, Stage::Settling, now);
+            }
+        }
+        self.note_occurrence(sweep, looked, waiting, ctx);
+        ctx.shared.sweeps.reconciled(sweep, self.id, looked, waiting);
+    }
+
+    /// Every known file is pending once more; one that is pending already runs once for both causes.
+    fn all_pending(&mut self, sweep: u64, ctx: &mut Ctx<'_>) {
+        for at in self.tree.subtree(ROOT) {
+            let node = self.tree.node(at);
+            if node.file_type != FileType::File || !node.has(Flags::KNOWN) || node.has(Flags::PENDING) {
+                continue;
+            }
+            let pending = Pending::new(EventKind::Modify, fsmon_protocol::run::Trigger::FileChange, ctx.now.mono);
+            self.pending.insert(at, Pending { sweep, ..pending });
+            self.tree.node_mut(at).set(Flags::PENDING);
+            self.pending.set_stage(at, Stage::Settling, ctx.now.mono);
+            self.ledger.dirty(&mut self.tree, at, None);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a watch tells about itself.
+
+use fsmon_protocol::status::{Progress, WatchState, WatchStatus};
+
+use super::{Root, Watch};
+use crate::io::Now;
+
+impl Watch {
+    /// Its state as of now.
+    pub fn status(&self, now: Now) -> WatchStatus {
+        let scan = self.scan.as_ref().map(|scan| Progress {
+            looked: scan.looked,
+            folders: scan.folders,
+            folders_left: self.listings.left(),
+        });
+        WatchStatus {
+            name: self.name.to_string(),
+            path: self.spec.path.clone(),
+            state: self.state(),
+            details: self.details(),
+            defined_by: self.defined_by,
+            backend: self.backend(),
+            files: self.tree.files(),
+            folders: self.tree.folders(),
+            armed: self.armed,
+            pending: self.pending.pending(),
+            running: u64::from(self.pending.running()),
+            failed: self.pending.failed(),
+            transient: self.transient,
+            open_gaps: self.gaps.len() as u64,
+            scan,
+            last_reconcile: self.clocks.last_reconcile,
+            last_due: self.clocks.last_reconcile.map(|_| self.clocks.last_due),
+            next_due: self.clocks.next_due_wall(now),
+            added: self.added,
+            rules: (*self.rules).clone(),
+        }
+    }
+
+    fn state(&self) -> WatchState {
+        if self.paused {
+            WatchState::Paused
+        } else if self.held.is_some() {
+            WatchState::Held
+        } else if matches!(self.root, Root::Waiting(..)) {
+            WatchState::Waiting
+        } else if self.limit.is_some() || self.unreadable > 0 {
+            WatchState::Degraded
+        } else if self.scan.is_some() || self.root == Root::Opening || !self.baseline_done {
+            WatchState::Scanning
+        } else {
+            WatchState::Watching
+        }
+    }
+
+    fn details(&self) -> Vec<String> {
+        let mut details = Vec::new();
+        details.extend(self.held.clone());
+        if let Root::Waiting(why, _) = &self.root {
+            details.push(format!("{} {why}; it is looked for every second", self.root_path));
+        }
+        if let Root::Open(facts) = &self.root {
+            details.extend(facts.backend_why.clone());
+        }
+        if let Some(why) = &self.limit {
+            details.push(format!("{why}; until then the tree is scanned every {}", self.rules.poll_interval));
+        }
+        if self.unreadable > 0 {
+            details.push(format!("{} folders can't be read by the daemon; the log names them", self.unreadable));
+        }
+        details
+    }
+}
