@@ -35,7 +35,9 @@ impl Watch {
             let folder = self.tree.node(same[0]).parent();
             for some in same.chunks(NAMES_PER_LOOK) {
                 let tag = ctx.shared.tag();
-                some.iter().for_each(|&at| self.suspects.sent(at, tag));
+                for &at in some {
+                    self.suspects.sent(at, tag);
+                }
                 ctx.out.push(Effect::Look(LookRequest {
                     watch: self.id,
                     folder: self.tree.id(folder),

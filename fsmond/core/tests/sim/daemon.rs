@@ -1,0 +1,341 @@
+//! The machine with a store, a source, lookers and a runner in memory, each as slow as chance wants it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use fsmon_core::io::{
+    Ack, Armed, Checkpoint, Command, Effect, FolderProblem, Hint, HintWhat, Input, JournalRow, ListPart, ListRequest,
+    Listing, LookRequest, Looked, NodeRow, Now, RootFacts, RunEnded, RunRow, Seen, Settings, SpawnRequest, StoreOp,
+    WatchId, WatchRow,
+};
+use fsmon_core::{Machine, Numbers};
+use fsmon_protocol::event::{EventKind, What};
+use fsmon_protocol::run::Outcome;
+use fsmon_protocol::spec::{Backend, Options, WatchSpec};
+use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
+
+use crate::disk::{Disk, ROOT};
+
+pub const WATCH: WatchId = WatchId(1);
+
+/// What is durable.
+#[derive(Default, Clone)]
+pub struct Stored {
+    row: Option<WatchRow>,
+    nodes: BTreeMap<u32, NodeRow>,
+    journal: Vec<JournalRow>,
+    runs: BTreeMap<u64, (RunRow, bool)>,
+}
+
+pub struct Daemon {
+    machine: Machine,
+    stored: Stored,
+    store: VecDeque<(StoreOp, Option<Ack>)>,
+    lists: VecDeque<ListRequest>,
+    looks: VecDeque<LookRequest>,
+    pub running: HashMap<u64, (Box<SpawnRequest>, Vec<u8>, u64)>,
+    opening: bool,
+    recorded: BTreeSet<u64>,
+    /// Every event told, in order, since the first start.
+    pub told: Vec<JournalRow>,
+    /// Which version of each path was given out last, and whether that run ended well.
+    pub processed: HashMap<Vec<u8>, u64>,
+    pub mono: u64,
+    reserved: u64,
+}
+
+pub fn settings() -> Settings {
+    Settings { defaults: Options::default(), max_runs: 4 }
+}
+
+fn spec() -> WatchSpec {
+    let options = Options {
+        command: Some(vec!["true".into()]),
+        concurrency: Some(3),
+        settle: Some(Span::millis(50)),
+        open_quiet: Some(Span::secs(5)),
+        every: Some(SpanOrOff::Off),
+        backoff: Some(Span::millis(200)),
+        retries: Some(1000),
+        ..Options::default()
+    };
+    WatchSpec { name: "w".into(), path: "/w".into(), options }
+}
+
+impl Daemon {
+    pub fn new(disk: &Disk, seed: u64) -> Self {
+        let numbers = Numbers { seq: 1, run: 1, watch: 1 };
+        let mut daemon = Self::with(Machine::new(settings(), numbers, seed), Stored::default());
+        let command = Command::Add { spec: spec(), defined_by: DefinedBy::Runtime, only: None };
+        daemon.step(disk, Input::Command(1, Box::new(command)));
+        while !daemon.store.is_empty() {
+            daemon.commit(disk, usize::MAX);
+        }
+        daemon
+    }
+
+    fn with(machine: Machine, stored: Stored) -> Self {
+        Self {
+            machine,
+            stored,
+            store: VecDeque::new(),
+            lists: VecDeque::new(),
+            looks: VecDeque::new(),
+            running: HashMap::new(),
+            opening: false,
+            recorded: BTreeSet::new(),
+            told: Vec::new(),
+            processed: HashMap::new(),
+            mono: 1_000_000_000,
+            reserved: 1,
+        }
+    }
+
+    pub fn now(&self, disk: &Disk) -> Now {
+        Now { mono: self.mono, wall: Timestamp(disk.wall) }
+    }
+
+    /// The daemon dies and starts again from what is durable; `lost` of what was handed to the store but not durable.
+    pub fn crash(self, disk: &mut Disk, seed: u64) -> Self {
+        disk.armed.clear();
+        disk.queue.clear();
+        disk.overflowed = false;
+        let reserved = self.reserved + 100_000;
+        let numbers = Numbers { seq: reserved, run: reserved, watch: 2 };
+        let mut next = Self::with(Machine::new(settings(), numbers, seed), self.stored.clone());
+        (next.told, next.processed, next.mono, next.reserved) = (self.told, self.processed, self.mono, reserved);
+        // What was told and not stored was not told, as far as the next one knows.
+        let durable: BTreeSet<u64> = next.stored.journal.iter().map(|r| r.record.seq).collect();
+        next.told.retain(|row| durable.contains(&row.record.seq));
+        let row = next.stored.row.clone().unwrap();
+        next.machine.add_stored(row, spec()).unwrap();
+        for node in next.stored.nodes.clone().into_values() {
+            assert!(next.machine.restore(WATCH, node));
+        }
+        assert_eq!(next.machine.restored(WATCH), 0, "every stored row makes sense");
+        let now = next.now(disk);
+        for row in next.stored.journal.clone() {
+            next.machine.replay(now, &row);
+        }
+        let lost: Vec<RunRow> = next.stored.runs.values().filter(|(_, ended)| !ended).map(|(r, _)| r.clone()).collect();
+        let mut out = Vec::new();
+        next.machine.start(now, &lost, &mut out);
+        next.take_effects(out);
+        next
+    }
+
+    pub fn step(&mut self, disk: &Disk, input: Input) {
+        let mut out = Vec::new();
+        let now = self.now(disk);
+        self.machine.step(now, input, &mut out);
+        self.take_effects(out);
+    }
+
+    fn take_effects(&mut self, out: Vec<Effect>) {
+        for effect in out {
+            match effect {
+                Effect::Open(_) => self.opening = true,
+                Effect::List(request) => self.lists.push_back(request),
+                Effect::Look(request) => self.looks.push_back(request),
+                Effect::Store(op, ack) => {
+                    if let StoreOp::Record(row) = &op {
+                        self.reserved = self.reserved.max(row.record.seq);
+                        self.told.push(row.clone());
+                    }
+                    self.store.push_back((op, ack));
+                }
+                Effect::Spawn(request) => {
+                    assert!(self.recorded.contains(&request.run), "a run starts only after its start is recorded");
+                    let path = request.rel.as_bytes().to_vec();
+                    let twice = self.running.values().any(|(_, other, _)| *other == path);
+                    assert!(!twice, "two runs of {:?} at once", request.rel);
+                    self.running.insert(request.run, (request, path, 0));
+                }
+                Effect::EndRun(_) | Effect::Answer(..) | Effect::SweepMoved(_) | Effect::Log(..) => {}
+                Effect::Close(_) | Effect::Disarm(..) => {}
+            }
+        }
+    }
+
+    /// Notes which version each command that was just started is given.
+    pub fn read_files(&mut self, disk: &Disk) {
+        for (_, path, version) in self.running.values_mut().filter(|(_, _, v)| *v == 0) {
+            *version = disk.resolve(path).and_then(|i| disk.inodes.get(&i)).map_or(1, |i| i.version);
+        }
+    }
+
+    pub fn open(&mut self, disk: &Disk) -> bool {
+        if !std::mem::take(&mut self.opening) {
+            return false;
+        }
+        let facts = RootFacts {
+            backend: Backend::Inotify,
+            backend_why: None,
+            fs_type: "sim".into(),
+            inode: ROOT,
+            mount_point: false,
+        };
+        self.step(disk, Input::Opened { watch: WATCH, result: Ok(facts) });
+        true
+    }
+
+    /// Hands over up to `n` hints; the reader notices when its queue is empty.
+    pub fn read(&mut self, disk: &mut Disk, n: usize) -> bool {
+        let mut hints: Vec<HintWhat> = Vec::new();
+        while hints.len() < n
+            && let Some(hint) = disk.queue.pop_front()
+        {
+            hints.push(hint);
+        }
+        if hints.is_empty() {
+            return false;
+        }
+        if disk.queue.is_empty() {
+            if std::mem::take(&mut disk.overflowed) {
+                hints.push(HintWhat::Overflow);
+            }
+            hints.push(HintWhat::ReadEmpty);
+        }
+        let hints = hints.into_iter().map(|what| Hint { watch: WATCH, what }).collect();
+        self.step(disk, Input::Hints(hints));
+        true
+    }
+
+    pub fn list(&mut self, disk: &mut Disk) -> bool {
+        let Some(request) = self.lists.pop_front() else { return false };
+        let inode = disk.resolve(request.path.as_bytes()).filter(|&i| disk.is_dir(i));
+        let listing = |part| Listing { watch: WATCH, folder: request.folder, scan: request.scan, part };
+        let Some(inode) = inode else {
+            self.step(disk, Input::Listed(vec![listing(ListPart::Failed(FolderProblem::Gone))]));
+            return true;
+        };
+        disk.armed.insert(inode, request.folder);
+        let entries = disk.entries(inode).into_iter().map(|(name, i)| (name, disk.stat(i))).collect();
+        let done = ListPart::Done { armed: Armed::Yes, inode };
+        self.step(disk, Input::Listed(vec![listing(ListPart::Entries(entries)), listing(done)]));
+        true
+    }
+
+    pub fn look(&mut self, disk: &Disk) -> bool {
+        let Some(request) = self.looks.pop_front() else { return false };
+        let folder = disk.resolve(request.path.as_bytes()).filter(|&i| disk.is_dir(i));
+        let result = folder.ok_or(FolderProblem::Gone).map(|folder| {
+            let see = |name: &[u8]| disk.child(folder, name).map_or(Seen::Gone, |i| Seen::Here(disk.stat(i)));
+            request.names.iter().map(|name| (name.clone(), see(name))).collect()
+        });
+        let looked = Looked { watch: WATCH, folder: request.folder, tag: request.tag, result };
+        self.step(disk, Input::Looked(vec![looked]));
+        true
+    }
+
+    /// Makes up to `n` operations durable.
+    pub fn commit(&mut self, disk: &Disk, n: usize) -> bool {
+        if self.store.is_empty() {
+            return false;
+        }
+        let n = n.min(self.store.len());
+        let mut acks = Vec::new();
+        for (op, ack) in self.store.drain(..n) {
+            match op {
+                StoreOp::Record(row) => self.stored.journal.push(row),
+                StoreOp::RunStart(row) => {
+                    self.recorded.insert(row.run);
+                    self.stored.runs.insert(row.run, (row, false));
+                }
+                StoreOp::RunEnd(end) => {
+                    if let Some(run) = self.stored.runs.get_mut(&end.run) {
+                        run.1 = true;
+                    }
+                }
+                StoreOp::Checkpoint(Checkpoint { watch, rows, freed }) => {
+                    self.stored.row = Some(watch);
+                    freed.into_iter().for_each(|at| drop(self.stored.nodes.remove(&at)));
+                    rows.into_iter().for_each(|row| drop(self.stored.nodes.insert(row.index, row)));
+                }
+                StoreOp::Watch(row) => self.stored.row = Some(row),
+                StoreOp::WatchRemoved(_) | StoreOp::SaveWatches(_) => {}
+            }
+            acks.extend(ack);
+        }
+        self.step(disk, Input::Stored(acks));
+        true
+    }
+
+    /// Ends one run, well or not.
+    pub fn end_run(&mut self, disk: &Disk, which: usize, well: bool) -> bool {
+        let mut ids: Vec<u64> = self.running.keys().copied().collect();
+        ids.sort_unstable();
+        if ids.is_empty() {
+            return false;
+        }
+        let run = ids[which % ids.len()];
+        let (_, path, version) = self.running.remove(&run).unwrap();
+        if well {
+            self.processed.insert(path, version);
+        }
+        let outcome = Outcome::Exited(i32::from(!well));
+        self.step(disk, Input::RunEnded(RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 }));
+        true
+    }
+
+    /// Moves time on, and ticks if something is due.
+    pub fn pass(&mut self, disk: &mut Disk, nanos: u64) {
+        self.mono += nanos;
+        disk.wall += i64::try_from(nanos).unwrap();
+        if self.machine.next_deadline().is_some_and(|due| due <= self.mono) {
+            self.step(disk, Input::Tick);
+        }
+    }
+
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.machine.next_deadline()
+    }
+
+    pub fn status(&mut self, disk: &Disk) -> String {
+        let mut out = Vec::new();
+        let now = self.now(disk);
+        self.machine.step(now, Input::Command(9, Box::new(Command::Show(vec![]))), &mut out);
+        format!("{:#?}", out.iter().find(|e| matches!(e, Effect::Answer(..))))
+    }
+}
+
+/// The paths that the events told are there, played from the beginning.
+pub fn played(told: &[JournalRow]) -> Result<BTreeSet<Vec<u8>>, String> {
+    let mut there: BTreeSet<Vec<u8>> = BTreeSet::new();
+    let rel = |path: &fsmon_protocol::RawPath| path.as_bytes()[b"/w".len()..].trim_ascii_start().to_vec();
+    let rel = |path: &fsmon_protocol::RawPath| rel(path).strip_prefix(b"/").unwrap_or_default().to_vec();
+    for row in told {
+        let What::Event(event) = &row.record.what else { continue };
+        let path = rel(&event.path);
+        match event.kind {
+            EventKind::Create => drop(there.insert(path)),
+            EventKind::Modify | EventKind::Attrib => {}
+            EventKind::Delete => {
+                if !there.remove(&path) {
+                    return Err(format!("deleted what was not there: {event:?}"));
+                }
+            }
+            EventKind::Rename => {
+                let from = rel(event.from.as_ref().unwrap());
+                if !there.remove(&from) {
+                    return Err(format!("renamed what was not there: {event:?}"));
+                }
+                let mut prefix = from.clone();
+                prefix.push(b'/');
+                let below: Vec<Vec<u8>> = there.iter().filter(|p| p.starts_with(&prefix)).cloned().collect();
+                for old in below {
+                    there.remove(&old);
+                    there.insert([path.as_slice(), &old[from.len()..]].concat());
+                }
+                there.insert(path);
+            }
+        }
+    }
+    Ok(there)
+}
+
+/// For messages.
+pub fn text(path: &[u8]) -> Arc<str> {
+    String::from_utf8_lossy(path).into()
+}

@@ -1,0 +1,161 @@
+//! The core under random histories: a file system that changes at any moment, hints that come late or not at all,
+//! looks and commits and runs as slow as chance wants, crashes. After each history the world comes to rest, and then
+//! nothing may be lost.
+//!
+//! A seed replays a failure: `SIM_SEED=123 cargo test -p fsmon-core --test sim`. `SIM_SEEDS=100000` tries more.
+
+mod daemon;
+mod disk;
+
+use std::collections::BTreeSet;
+
+use daemon::{Daemon, played, text};
+use disk::Disk;
+use fastrand::Rng;
+
+fn pick<T: Clone>(random: &mut Rng, from: &[T]) -> Option<T> {
+    (!from.is_empty()).then(|| from[random.usize(..from.len())].clone())
+}
+
+/// One random change of the file system.
+fn change(disk: &mut Disk, random: &mut Rng) {
+    let folders = disk.folders();
+    let folder = pick(random, &folders).unwrap();
+    let other = pick(random, &folders).unwrap();
+    let new = [b'a' + random.u8(..5)];
+    let files: Vec<_> = disk.entries(folder).into_iter().filter(|&(_, i)| !disk.is_dir(i)).collect();
+    let all = disk.entries(folder);
+    let free = disk.child(folder, &new).is_none();
+    match random.u8(..14) {
+        0..=2 if free => disk.create(folder, &new, random.u8(..4) > 0),
+        3 | 4 if free => disk.mkdir(folder, &new),
+        5..=7 => {
+            if let Some((name, _)) = pick(random, &files) {
+                disk.write(folder, &name, random.u8(..4) > 0);
+            }
+        }
+        8 => {
+            let open: Vec<_> = files.iter().filter(|(_, i)| disk.inodes[i].open).cloned().collect();
+            if let Some((name, _)) = pick(random, &open) {
+                disk.close(folder, &name);
+            }
+        }
+        9 => {
+            if let Some((name, _)) = pick(random, &all) {
+                disk.remove(folder, &name);
+            }
+        }
+        10 | 11 => {
+            if let Some((name, _)) = pick(random, &all) {
+                disk.rename(folder, &name, other, &new);
+            }
+        }
+        12 => {
+            if let Some((name, _)) = pick(random, &all) {
+                disk.move_out(folder, &name);
+            }
+        }
+        _ if free => disk.move_in(folder, &new),
+        _ => {}
+    }
+}
+
+/// Lets everything that is due happen until nothing is.
+fn come_to_rest(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng, seed: u64) {
+    for round in 0..200_000 {
+        let mut busy = daemon.open(disk);
+        busy |= daemon.read(disk, 1 + random.usize(..20));
+        busy |= daemon.list(disk);
+        busy |= daemon.look(disk);
+        busy |= daemon.commit(disk, 1 + random.usize(..20));
+        daemon.read_files(disk);
+        busy |= daemon.end_run(disk, random.usize(..8), true);
+        if busy {
+            daemon.pass(disk, random.u64(..1_000_000));
+            continue;
+        }
+        // The rescan of every two hours is the only thing left to wait for.
+        match daemon.next_deadline() {
+            Some(due) if due < daemon.mono + 3_600_000_000_000 => {
+                let left = due.saturating_sub(daemon.mono);
+                daemon.pass(disk, left.max(1));
+            }
+            _ => return,
+        }
+        assert!(round < 199_999, "seed {seed}: the world does not come to rest: {}", daemon.status(disk));
+    }
+}
+
+fn check(daemon: &mut Daemon, disk: &Disk, seed: u64) {
+    let there: BTreeSet<Vec<u8>> = disk.paths().into_keys().collect();
+    let told = played(&daemon.told).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    if there != told {
+        let missing: Vec<_> = there.difference(&told).map(|p| text(p)).collect();
+        let extra: Vec<_> = told.difference(&there).map(|p| text(p)).collect();
+        panic!("seed {seed}: journal and tree differ: not told {missing:?}, told and not there {extra:?}");
+    }
+    for (path, inode) in disk.paths() {
+        let file = &disk.inodes[&inode];
+        if file.dir.is_none() {
+            let done = daemon.processed.get(&path).copied();
+            assert_eq!(
+                done,
+                Some(file.version),
+                "seed {seed}: {} is not processed: {}",
+                text(&path),
+                daemon.status(disk)
+            );
+        }
+    }
+}
+
+fn history(seed: u64, crashes: bool) {
+    let mut random = Rng::with_seed(seed);
+    let mut disk = Disk::new(1_800_000_000_000_000_000);
+    let mut daemon = Daemon::new(&disk, seed);
+    for step in 0..random.usize(20..200) {
+        match random.u8(..24) {
+            0..=7 => change(&mut disk, &mut random),
+            8..=10 => drop(daemon.read(&mut disk, random.usize(1..30))),
+            11 | 12 => drop(daemon.list(&mut disk)),
+            13..=15 => drop(daemon.look(&disk)),
+            16 | 17 => drop(daemon.commit(&disk, random.usize(1..30))),
+            18 => {
+                daemon.read_files(&disk);
+                daemon.end_run(&disk, random.usize(..8), random.u8(..4) > 0);
+            }
+            19 => drop(daemon.open(&disk)),
+            20..=22 => {
+                let span = [100_000, 5_000_000, 30_000_000, 600_000_000, 3_000_000_000];
+                daemon.pass(&mut disk, span[random.usize(..5)]);
+            }
+            _ if crashes && random.u8(..4) == 0 => daemon = daemon.crash(&mut disk, seed + step as u64),
+            _ => {}
+        }
+        daemon.read_files(&disk);
+    }
+    come_to_rest(&mut daemon, &mut disk, &mut random, seed);
+    check(&mut daemon, &disk, seed);
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
+    match number("SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SIM_SEEDS").unwrap_or(2_000),
+    }
+}
+
+#[test]
+fn nothing_is_lost_while_it_runs() {
+    for seed in seeds() {
+        history(seed, false);
+    }
+}
+
+#[test]
+fn nothing_is_lost_over_crashes() {
+    for seed in seeds() {
+        history(seed, true);
+    }
+}
