@@ -609,7 +609,9 @@ pub struct NodeRow {
     pub name: Name,
     /// Its type.
     pub file_type: FileType,
-    /// What was last seen; none for one that is gone and whose delete is pending, and for folders.
+    /// Whether it is there, as far as the journal tells; not so for one whose delete is still to be processed.
+    pub known: bool,
+    /// What was last seen; none: what the stored row says stays.
     pub seen: Option<Fingerprint>,
     /// Where it stands.
     pub state: NodeState,

@@ -272,7 +272,7 @@ impl Tree {
 
     /// Takes away an entry that has nothing below it.
     pub fn remove(&mut self, at: u32) {
-        debug_assert!(at != ROOT && self.nodes[at as usize].first_child == NONE);
+        debug_assert!(at != ROOT && self.in_use(at) && self.nodes[at as usize].first_child == NONE);
         self.set_known(at, false);
         self.unlink(at);
         self.release(at);

@@ -13,6 +13,9 @@ impl Watch {
     /// Drops an entry with all below it, and all that waits for it. Its files are not deleted, so nothing is told.
     pub(super) fn drop_subtree(&mut self, at: u32, ctx: &mut Ctx<'_>) {
         for gone in self.tree.subtree(at) {
+            if !self.tree.in_use(gone) {
+                continue;
+            }
             self.forget_pending(gone, ctx);
             self.tree.node_mut(gone).clear(Flags::MOVING);
             // Not known any more, so that nothing becomes pending for its end.

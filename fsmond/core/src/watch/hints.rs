@@ -57,6 +57,7 @@ impl Watch {
             }
             return;
         }
+        self.name_reused(folder, &name, ctx);
         match how {
             NameHint::MovedFrom(cookie) => self.moved_from(folder, &name, cookie, ctx),
             NameHint::MovedTo(cookie) => self.moved_to(folder, name, cookie, dir, ctx),
@@ -132,7 +133,8 @@ impl Watch {
 
     /// A pending file is being written again: it does not run before it has settled anew.
     fn unsettle(&mut self, at: u32, now: u64) {
-        let waits = self.pending.get(at).is_some_and(|p| matches!(p.stage, Stage::Settling | Stage::Ready));
+        let waits =
+            self.pending.get(at).is_some_and(|p| matches!(p.stage, Stage::Settling | Stage::Checking | Stage::Ready));
         if waits {
             let due = now.saturating_add(self.rules.open_quiet.nanos());
             self.pending.set_stage(at, Stage::Settling, due);

@@ -65,6 +65,26 @@ impl Ledger {
         self.changed = true;
     }
 
+    /// A look saw an entry that is not yet stored as it is.
+    pub fn seen(&mut self, at: u32, tree: &Tree, seen: Fingerprint) {
+        if tree.node(at).has(Flags::DIRTY) {
+            self.fresh.insert(at, seen);
+        }
+    }
+
+    /// The fingerprint of an entry, where it is still known in full.
+    pub fn fresh(&self, at: u32) -> Option<Fingerprint> {
+        self.fresh.get(&at).copied()
+    }
+
+    /// The content of one entry is now that of another.
+    pub fn inherit(&mut self, from: u32, to: u32) {
+        match self.fresh.get(&from).copied() {
+            Some(seen) => drop(self.fresh.insert(to, seen)),
+            None => drop(self.fresh.remove(&to)),
+        }
+    }
+
     /// An entry is no more.
     pub fn freed(&mut self, at: u32) {
         self.fresh.remove(&at);
@@ -150,7 +170,8 @@ impl Watch {
             // One in limbo is stored under its hidden name, and found gone by the scan at start.
             name: node.name().into(),
             file_type: node.file_type,
-            seen: if node.has(Flags::KNOWN) { dir.or(seen) } else { None },
+            known: node.has(Flags::KNOWN),
+            seen: dir.or(seen),
             state: pending.map_or(NodeState::Clean, Pending::to_state),
         }
     }
@@ -165,7 +186,7 @@ impl Watch {
             node.ident = if row.file_type == FileType::Dir { seen.inode } else { ident(row.file_type, seen) };
             node.ctime = ctime_hash(seen.ctime);
         }
-        self.tree.set_known(row.index, row.seen.is_some());
+        self.tree.set_known(row.index, row.known);
         let (pending, failed) = match row.state {
             NodeState::Clean => return true,
             NodeState::Pending(row) => (row, false),
@@ -210,19 +231,22 @@ impl Watch {
         if event.kind == EventKind::Delete {
             if let Some(at) = self.tree.resolve(rel).filter(|&at| at != ROOT) {
                 for gone in self.tree.subtree(at) {
+                    if !self.tree.in_use(gone) {
+                        continue;
+                    }
                     self.note_gone(gone, Trigger::Recovery, ctx);
                 }
             }
             return;
         }
-        if let Some(from) = event.from.as_ref().and_then(|from| self.rel(from)).and_then(|from| self.tree.resolve(from))
-        {
+        let from = event.from.as_ref().and_then(|from| self.rel(from)).and_then(|from| self.tree.resolve(from));
+        if let Some(from) = from.filter(|&from| from != ROOT) {
             if event.file_type == FileType::Dir {
                 self.replay_dir_rename(from, rel, event, ctx);
                 return;
             }
-            self.forget_pending(from, ctx);
-            self.note_gone(from, Trigger::Recovery, ctx);
+            self.replay_file_rename(from, rel, event, seen, ctx);
+            return;
         }
         let Some(at) = self.place_for(rel, event.file_type, ctx) else { return };
         let fingerprint = seen.unwrap_or(Fingerprint { inode: 0, size: 0, mtime: 0, ctime: 0 });
@@ -231,6 +255,32 @@ impl Watch {
         if event.kind != EventKind::Attrib {
             self.ledger.touched.insert(at);
             self.now_pending(at, event.kind, event.from.clone(), super::tell::trigger_of(event.origin), &stat, ctx);
+        }
+    }
+
+    fn replay_file_rename(
+        &mut self,
+        from: u32,
+        rel: &[u8],
+        event: &Event,
+        seen: Option<Fingerprint>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(at) = self.place_for(rel, event.file_type, ctx).filter(|&at| at != from) else { return };
+        self.tree.set_known(at, true);
+        let (ident, ctime) = (self.tree.node(from).ident, self.tree.node(from).ctime);
+        let heir = self.tree.node_mut(at);
+        (heir.ident, heir.ctime) = (ident, ctime);
+        self.ledger.inherit(from, at);
+        self.ledger.dirty(&mut self.tree, at, seen);
+        self.drop_subtree(from, ctx);
+        self.ledger.touched.insert(at);
+        if let Some(seen) = seen {
+            let stat = Stat { file_type: event.file_type, fingerprint: seen, btime: 0, own: false };
+            self.note_present(at, &stat);
+        }
+        if event.file_type == FileType::File {
+            self.pending_unseen(at, EventKind::Rename, event.from.clone(), Trigger::Recovery, ctx);
         }
     }
 

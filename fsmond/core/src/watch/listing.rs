@@ -151,7 +151,7 @@ impl Watch {
             if inode == 0 {
                 stat.fingerprint.inode = 0;
             }
-            self.tell_create(at, stat, Origin::Live, None, ctx);
+            self.tell_create(at, stat, Origin::Live, ctx);
             // `ident` is 0 for unknown, and becomes the inode with the last part.
             self.tree.node_mut(at).ident = inode;
         }
@@ -162,6 +162,7 @@ impl Watch {
         if stat.own || !self.wanted(folder, &name, dir) {
             return;
         }
+        self.name_reused(folder, &name, ctx);
         let told = if asked.scan { Told::SCAN } else { Told::FOUND };
         let Some(at) = self.tree.lookup(folder, &name) else {
             let at = self.tree.insert(folder, name, stat.file_type);
@@ -205,7 +206,7 @@ impl Watch {
             }
         } else if dir {
             // Its own listing confirms it.
-            self.tell_create(at, stat, Origin::Scan, None, ctx);
+            self.tell_create(at, stat, Origin::Scan, ctx);
             self.list_folder(at, true, asked.scan, ctx);
         } else {
             self.suspect(at, told, When::Now, ctx);

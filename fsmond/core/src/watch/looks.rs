@@ -5,7 +5,7 @@ use fsmon_protocol::fingerprint::FileType;
 
 use super::Watch;
 use super::pending::Stage;
-use super::suspects::{From, When};
+use super::suspects::When;
 use crate::ident::{ctime_hash, ident_of};
 use crate::io::{Effect, FolderProblem, LogLevel, LookRequest, Looked, Name, Seen, Stat};
 use crate::judge::{Facts, Told, Verdict, judge};
@@ -83,11 +83,11 @@ impl Watch {
             self.suspects.again(at, tag, When::Soon, ctx.now.mono);
             return;
         }
-        if let Some((told, from)) = self.suspects.answered(at, tag) {
+        if let Some(told) = self.suspects.answered(at, tag) {
             if self.suspects.get(at).is_none() {
                 self.tree.node_mut(at).clear(Flags::SUSPECT);
             }
-            self.conclude(at, stat, told, from, ctx);
+            self.conclude(at, stat, told, ctx);
         }
     }
 
@@ -102,7 +102,7 @@ impl Watch {
         for at in asked {
             if gone {
                 self.suspects.again(at, tag, When::Soon, ctx.now.mono);
-            } else if let Some((told, _)) = self.suspects.answered(at, tag) {
+            } else if let Some(told) = self.suspects.answered(at, tag) {
                 self.tree.node_mut(at).clear(Flags::SUSPECT);
                 if told.any(Told::CHECK) {
                     // What it would be given cannot be told now; it is asked again after the usual pause.
@@ -122,7 +122,7 @@ impl Watch {
     }
 
     /// Concludes from a look and what was told before it.
-    fn conclude(&mut self, at: u32, seen: Option<Stat>, told: Told, from: Option<From>, ctx: &mut Ctx<'_>) {
+    fn conclude(&mut self, at: u32, seen: Option<Stat>, told: Told, ctx: &mut Ctx<'_>) {
         let node = self.tree.node(at);
         let known =
             node.has(Flags::KNOWN).then_some(Facts { file_type: node.file_type, ident: node.ident, ctime: node.ctime });
@@ -137,14 +137,14 @@ impl Watch {
                 self.checked_gone(at);
                 self.release_if_idle(at);
             }
-            (Verdict::Same | Verdict::Attrib, Some(stat)) => self.conclude_same(at, stat, verdict, told, from, ctx),
+            (Verdict::Same | Verdict::Attrib, Some(stat)) => self.conclude_same(at, stat, verdict, told, ctx),
             (Verdict::Transient, _) => {
                 self.transient += 1;
                 self.release_if_idle(at);
             }
-            (Verdict::Create, Some(stat)) => self.conclude_create(at, stat, origin, from, ctx),
+            (Verdict::Create, Some(stat)) => self.conclude_create(at, stat, origin, ctx),
             (Verdict::Modify(why), Some(stat)) => {
-                self.tell_modify(at, stat, origin, why, from, ctx);
+                self.tell_modify(at, stat, origin, why, ctx);
                 self.note_told_open(at, told);
                 if told.any(Told::CHECK) {
                     self.take_after_ceiling(at, stat, ctx);
@@ -156,13 +156,13 @@ impl Watch {
                 self.tell_gone(at, origin, ctx);
                 let again = self.tree.lookup(folder, &name);
                 let again = again.unwrap_or_else(|| self.tree.insert(folder, name, stat.file_type));
-                self.conclude_create(again, stat, origin, None, ctx);
+                self.conclude_create(again, stat, origin, ctx);
             }
             _ => self.tell_gone(at, origin, ctx),
         }
     }
 
-    fn conclude_create(&mut self, at: u32, stat: Stat, origin: Origin, from: Option<From>, ctx: &mut Ctx<'_>) {
+    fn conclude_create(&mut self, at: u32, stat: Stat, origin: Origin, ctx: &mut Ctx<'_>) {
         let dir = stat.file_type == FileType::Dir;
         if dir && !self.tree.node(at).is_dir() && !self.folder_wanted(at) {
             // Its name was let in as a file's.
@@ -170,7 +170,7 @@ impl Watch {
             return;
         }
         let open = self.tree.node(at).has(Flags::OPEN);
-        self.tell_create(at, stat, origin, from, ctx);
+        self.tell_create(at, stat, origin, ctx);
         if dir {
             self.list_folder(at, true, false, ctx);
         } else if open {
@@ -185,25 +185,14 @@ impl Watch {
         }
     }
 
-    fn conclude_same(
-        &mut self,
-        at: u32,
-        stat: Stat,
-        verdict: Verdict,
-        told: Told,
-        from: Option<From>,
-        ctx: &mut Ctx<'_>,
-    ) {
+    fn conclude_same(&mut self, at: u32, stat: Stat, verdict: Verdict, told: Told, ctx: &mut Ctx<'_>) {
         if stat.file_type == FileType::Dir {
             if told.any(Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING)) {
                 self.list_folder(at, true, false, ctx);
             }
             return;
         }
-        if let Some(from) = from {
-            self.tell_rename(at, stat, &from, Origin::Live, ctx);
-            return;
-        }
+        self.ledger.seen(at, &self.tree, stat.fingerprint);
         if verdict == Verdict::Attrib {
             self.note_ctime(at, stat, told, ctx);
         }

@@ -264,9 +264,13 @@ impl Watch {
         self.gaps.push(OpenGap { reason, scope, closing: false });
     }
 
-    /// The absolute path of an entry.
+    /// The absolute path of an entry, as the journal knows it: below something in limbo, where that was before.
     fn absolute(&self, at: u32) -> RawPath {
-        self.root_path.join(&self.tree.path(at))
+        let path = self.tree.path(at);
+        let Some((from, depth)) = self.limbo_above(at) else { return self.root_path.join(&path) };
+        let mut base = self.tree.place(from.folder).map_or_else(|| self.root_path.clone(), |f| self.absolute(f));
+        base = base.join(&from.name);
+        path.split(|&b| b == b'/').skip(depth).fold(base, |path, name| path.join(name))
     }
 
     /// Whether an entry of this name is watched.

@@ -12,7 +12,6 @@ use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::run::Trigger;
 use fsmon_protocol::units::Timestamp;
 
-use super::suspects::From;
 use super::{Handle, Root, Watch};
 use crate::ident::ident_of;
 use crate::io::{LogLevel, Stat};
@@ -116,9 +115,8 @@ impl Watch {
             return;
         }
         for (old, new, stat) in renames {
-            let from =
-                From { folder: self.tree.id(self.tree.node(old).parent()), name: self.tree.node(old).name().into() };
-            self.tell_rename(new, stat, &from, Origin::Scan, ctx);
+            let from = self.absolute(old);
+            self.tell_rename(new, stat, from, ctx);
             self.forget_pending(old, ctx);
             self.note_gone(old, Trigger::Recovery, ctx);
         }
@@ -128,11 +126,11 @@ impl Watch {
             }
         }
         for (at, stat) in born {
-            self.tell_create(at, stat, Origin::Scan, None, ctx);
+            self.tell_create(at, stat, Origin::Scan, ctx);
         }
         for (id, stat, why) in altered {
             if let Some(at) = self.tree.place(id).filter(|&at| self.tree.node(at).has(Flags::KNOWN)) {
-                self.tell_modify(at, stat, Origin::Scan, why, None, ctx);
+                self.tell_modify(at, stat, Origin::Scan, why, ctx);
             }
         }
         self.finish_scan(ctx);

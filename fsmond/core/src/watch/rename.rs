@@ -1,11 +1,12 @@
 //! Renames: the two sides are paired by the kernel's cookie. What was renamed away and whose other side is not yet
 //! told is in limbo: still in the tree with all below it, under a name that no file can have.
 
+use fsmon_protocol::RawPath;
 use fsmon_protocol::event::Origin;
 
-use super::suspects::{From, When};
+use super::suspects::When;
 use super::{Handle, Watch};
-use crate::io::Name;
+use crate::io::{Name, NodeId};
 use crate::judge::Told;
 use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT};
@@ -14,6 +15,13 @@ use crate::tree::{Flags, ROOT};
 const AFTER_EMPTY: u64 = 2_000_000;
 /// Under constant load the queue is never empty; both sides are told one after the other, so this is ample.
 const AT_MOST: u64 = 1_000_000_000;
+
+/// Where an entry was renamed from, in the terms of the tree as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct From {
+    pub folder: NodeId,
+    pub name: Name,
+}
 
 /// Something renamed away.
 #[derive(Debug)]
@@ -28,9 +36,7 @@ impl Watch {
     /// A name was renamed away.
     pub(super) fn moved_from(&mut self, folder: u32, name: &[u8], cookie: u32, ctx: &mut Ctx<'_>) {
         let Some(at) = self.tree.lookup(folder, name) else { return };
-        // If it came here by a rename that is not yet told, it comes from there.
-        let from = self.suspects.suspect(at, Told::default(), When::Later, ctx.now.mono).from.take();
-        let from = from.unwrap_or_else(|| From { folder: self.tree.id(folder), name: name.into() });
+        let from = From { folder: self.tree.id(folder), name: name.into() };
         let mut hidden = name.to_vec();
         hidden.push(0);
         hidden.extend_from_slice(&cookie.to_le_bytes());
@@ -40,31 +46,29 @@ impl Watch {
         self.tree.relocate(at, folder, hidden.into());
         self.suspects.relocated(at);
         self.tree.node_mut(at).set(Flags::MOVING);
-        self.tree.node_mut(at).set(Flags::SUSPECT);
         let due = ctx.now.mono.saturating_add(AT_MOST);
         self.limbo.push(Limbo { cookie, node: self.tree.id(at), from, due });
     }
 
     /// Something was renamed to this name.
     pub(super) fn moved_to(&mut self, folder: u32, name: Name, cookie: u32, dir: bool, ctx: &mut Ctx<'_>) {
-        let Some(limbo) = self.take_limbo(cookie) else {
-            // It came from where we cannot see.
-            if dir {
-                self.dir_created(folder, name, ctx);
-            } else {
-                self.arrived(folder, name, ctx);
+        let limbo = self.limbo.iter().position(|l| l.cookie == cookie).map(|i| self.limbo.remove(i));
+        let from = limbo.and_then(|l| Some((self.tree.place(l.node)?, l.from)));
+        match from {
+            Some((at, from)) => {
+                let before = self.tree.place(from.folder).map(|f| self.absolute(f).join(&from.name));
+                self.tree.node_mut(at).clear(Flags::MOVING);
+                // Where the folder it came from is gone, its end was told with that of the folder.
+                let before = before.filter(|_| self.tree.node(at).has(Flags::KNOWN));
+                if self.tree.node(at).is_dir() {
+                    self.dir_arrived(at, folder, name, before, ctx);
+                } else {
+                    self.file_arrived(at, folder, name, before, ctx);
+                }
             }
-            return;
-        };
-        let Some(at) = self.tree.place(limbo.node) else {
-            self.arrived(folder, name, ctx);
-            return;
-        };
-        self.tree.node_mut(at).clear(Flags::MOVING);
-        if self.tree.node(at).is_dir() {
-            self.dir_arrived(at, folder, name, &limbo.from, ctx);
-        } else {
-            self.file_arrived(at, folder, name, limbo.from, ctx);
+            // It came from where we cannot see.
+            None if dir => self.dir_created(folder, name, ctx),
+            None => self.arrived(folder, name, ctx),
         }
     }
 
@@ -75,37 +79,52 @@ impl Watch {
         self.suspect(at, Told::MOVED_TO, When::Now, ctx);
     }
 
-    /// A file was renamed within the watch. Where there is an entry of the new name it stays, since runs and attempts
-    /// belong to the path, and the one of the old name ends.
-    fn file_arrived(&mut self, at: u32, folder: u32, name: Name, from: From, ctx: &mut Ctx<'_>) {
-        let known = self.tree.node(at).has(Flags::KNOWN);
-        let here = match self.tree.lookup(folder, &name) {
-            Some(there) if self.tree.node(there).is_dir() => {
-                // Only an empty folder that is gone by now can be replaced; its end is told by the look.
-                self.suspect(there, Told::MOVED_TO, When::Now, ctx);
-                self.note_gone(at, fsmon_protocol::run::Trigger::FileChange, ctx);
-                return;
+    /// A file was renamed within the watch, from `before` if the journal knows it. Where there is an entry of the new
+    /// name it stays, since runs and attempts belong to the path, and the one of the old name ends.
+    fn file_arrived(&mut self, at: u32, folder: u32, name: Name, before: Option<RawPath>, ctx: &mut Ctx<'_>) {
+        if let Some(there) = self.tree.lookup(folder, &name).filter(|&there| self.tree.node(there).is_dir()) {
+            // Only an empty folder that is gone by now can be replaced by a file.
+            self.tell_gone(there, Origin::Live, ctx);
+            if self.tree.in_use(there) {
+                self.drop_subtree(there, ctx);
             }
-            Some(there) => {
-                self.forget_pending(at, ctx);
-                self.note_gone(at, fsmon_protocol::run::Trigger::FileChange, ctx);
-                there
-            }
-            None => {
-                self.tree.relocate(at, folder, name);
-                self.suspects.relocated(at);
-                self.ledger.dirty(&mut self.tree, at, None);
-                at
-            }
+        }
+        let Some(there) = self.tree.lookup(folder, &name) else {
+            self.tree.relocate(at, folder, name);
+            self.suspects.relocated(at);
+            self.told_renamed(at, before, ctx);
+            return;
         };
-        self.suspect(here, Told::MOVED_TO, When::Now, ctx);
-        if known {
-            self.suspects.suspect(here, Told::MOVED_TO, When::Now, ctx.now.mono).from = Some(from);
+        if before.is_some() {
+            self.tree.set_known(there, true);
+            let (ident, ctime, file_type) =
+                (self.tree.node(at).ident, self.tree.node(at).ctime, self.tree.node(at).file_type);
+            self.tree.set_type(there, file_type);
+            let heir = self.tree.node_mut(there);
+            (heir.ident, heir.ctime) = (ident, ctime);
+            self.ledger.inherit(at, there);
+        }
+        if let Some(suspect) = self.suspects.forget(at) {
+            let told = suspect.looking.map_or(suspect.told, |(_, told)| suspect.told.with(told));
+            self.suspect(there, told, When::Now, ctx);
+        }
+        self.drop_subtree(at, ctx);
+        self.told_renamed(there, before, ctx);
+    }
+
+    /// A file has its new name: told if the old one was, and looked at.
+    fn told_renamed(&mut self, at: u32, before: Option<RawPath>, ctx: &mut Ctx<'_>) {
+        match before {
+            Some(before) => {
+                self.tell_file_renamed(at, &before, ctx);
+                self.suspect(at, Told::SOMETHING, When::Now, ctx);
+            }
+            None => self.suspect(at, Told::MOVED_TO, When::Now, ctx),
         }
     }
 
     /// A folder was renamed within the watch, with all below it. The kernel's word is enough.
-    fn dir_arrived(&mut self, at: u32, folder: u32, name: Name, from: &From, ctx: &mut Ctx<'_>) {
+    fn dir_arrived(&mut self, at: u32, folder: u32, name: Name, before: Option<RawPath>, ctx: &mut Ctx<'_>) {
         if let Some(there) = self.tree.lookup(folder, &name) {
             // Only an empty folder can be replaced, so what is known below it has ended.
             self.tell_gone(there, Origin::Live, ctx);
@@ -114,16 +133,12 @@ impl Watch {
                 self.drop_subtree(there, ctx);
             }
         }
-        let before = self.tree.place(from.folder).map(|f| self.absolute(f).join(&from.name));
         self.tree.relocate(at, folder, name);
         self.suspects.forget(at);
         self.tree.node_mut(at).clear(Flags::SUSPECT);
-        match before {
-            Some(before) if self.tree.node(at).has(Flags::KNOWN) => {
-                self.tell_folder(folder, 0, ctx);
-                self.tell_dir_renamed(at, &before, ctx);
-            }
-            _ => {}
+        if let Some(before) = before {
+            self.tell_folder(folder, 0, ctx);
+            self.tell_dir_renamed(at, &before, ctx);
         }
         self.drop_unwanted(ctx);
         if self.tree.in_use(at) {
@@ -134,8 +149,8 @@ impl Watch {
 
     /// It was renamed to a name that is not watched.
     pub(super) fn limbo_leaves(&mut self, cookie: u32, ctx: &mut Ctx<'_>) {
-        if let Some(limbo) = self.take_limbo(cookie) {
-            self.left(&limbo, ctx);
+        if let Some(i) = self.limbo.iter().position(|l| l.cookie == cookie) {
+            self.left(i, ctx);
         }
     }
 
@@ -149,8 +164,7 @@ impl Watch {
     /// Ends the limbo of what is due: it was renamed out of the watch.
     pub(super) fn settle_limbo(&mut self, ctx: &mut Ctx<'_>) {
         while let Some(i) = self.limbo.iter().position(|l| l.due <= ctx.now.mono) {
-            let limbo = self.limbo.remove(i);
-            self.left(&limbo, ctx);
+            self.left(i, ctx);
         }
     }
 
@@ -159,33 +173,56 @@ impl Watch {
         self.limbo.iter().map(|l| l.due).min()
     }
 
-    fn take_limbo(&mut self, cookie: u32) -> Option<Limbo> {
-        let i = self.limbo.iter().position(|l| l.cookie == cookie)?;
-        Some(self.limbo.remove(i))
+    /// Where the entry in limbo, of which `at` is a part, was before; and how many names of its path lead there.
+    pub(super) fn limbo_above(&self, at: u32) -> Option<(&From, usize)> {
+        if self.limbo.is_empty() {
+            return None;
+        }
+        let mut up = at;
+        while up != ROOT {
+            if self.tree.node(up).has(Flags::MOVING) {
+                let id = self.tree.id(up);
+                let from = &self.limbo.iter().find(|l| l.node == id)?.from;
+                return Some((from, usize::try_from(self.tree.depth(up)).unwrap_or_default() + 1));
+            }
+            up = self.tree.node(up).parent();
+        }
+        None
     }
 
-    /// It is out of sight: told as a delete, under its old name. Something may have taken that name since.
-    pub(super) fn left(&mut self, limbo: &Limbo, ctx: &mut Ctx<'_>) {
-        let Some(at) = self.tree.place(limbo.node) else { return };
-        self.tree.node_mut(at).clear(Flags::MOVING);
-        let folder = self.tree.place(limbo.from.folder).unwrap_or(ROOT);
-        if let Some(since) = self.tree.lookup(folder, &limbo.from.name) {
-            // One name, two facts: what is known of the old one passes to the new one, so that a look tells a modify.
-            if self.tree.node(at).has(Flags::KNOWN)
-                && !self.tree.node(since).has(Flags::KNOWN)
-                && !self.tree.node(at).is_dir()
-            {
-                self.tree.set_known(since, true);
-                let (ident, ctime) = (self.tree.node(at).ident, self.tree.node(at).ctime);
-                let heir = self.tree.node_mut(since);
-                (heir.ident, heir.ctime) = (ident, ctime);
-            }
-            self.forget_pending(at, ctx);
-            self.drop_subtree(at, ctx);
-            self.suspect(since, Told::MOVED_TO, When::Now, ctx);
-            return;
+    /// Something is told of a name from which an entry in limbo came. The kernel tells both sides of a rename before
+    /// anything else of these names, so the other side is not within the watch.
+    pub(super) fn name_reused(&mut self, folder: u32, name: &[u8], ctx: &mut Ctx<'_>) {
+        while let Some(i) = self.limbo.iter().position(|l| l.from.folder.index == folder && *l.from.name == *name) {
+            self.left(i, ctx);
         }
-        self.tree.relocate(at, folder, limbo.from.name.clone());
-        self.tell_gone(at, Origin::Live, ctx);
+    }
+
+    /// The entry in limbo is out of sight: told as a delete, under its old name.
+    fn left(&mut self, i: usize, ctx: &mut Ctx<'_>) {
+        let (node, from) = (self.limbo[i].node, self.limbo[i].from.clone());
+        if let Some(at) = self.tree.place(node) {
+            let folder = self.tree.place(from.folder).filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
+            if let Some(folder) = folder {
+                self.tree.relocate(at, folder, from.name);
+                self.tree.node_mut(at).clear(Flags::MOVING);
+                self.limbo.remove(i);
+                self.tell_gone(at, Origin::Live, ctx);
+                return;
+            }
+            // Its old name is taken or its old folder gone: its end is told, and nothing else can be done for it.
+            self.tell_gone(at, Origin::Live, ctx);
+            if self.tree.place(node).is_some() {
+                self.drop_subtree(at, ctx);
+            }
+        }
+        self.limbo.remove(i);
+    }
+
+    /// Ends all limbos: the source is closed.
+    pub(super) fn leave_all(&mut self, ctx: &mut Ctx<'_>) {
+        while !self.limbo.is_empty() {
+            self.left(self.limbo.len() - 1, ctx);
+        }
     }
 }

@@ -79,9 +79,7 @@ impl Watch {
     pub(super) fn close_source(&mut self, ctx: &mut Ctx<'_>) {
         ctx.out.push(Effect::Close(self.id));
         self.listings.clear();
-        for limbo in std::mem::take(&mut self.limbo) {
-            self.left(&limbo, ctx);
-        }
+        self.leave_all(ctx);
         for at in 0..self.tree.places() {
             if self.tree.in_use(at) {
                 self.suspects.forget(at);

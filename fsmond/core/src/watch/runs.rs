@@ -72,7 +72,8 @@ impl Watch {
         ctx: &mut Ctx<'_>,
     ) {
         if self.changed(at, kind, from, trigger, ctx) {
-            self.settle_until(at, ctx.now.mono.saturating_add(self.rules.settle.nanos()));
+            let quiet = if self.tree.node(at).has(Flags::OPEN) { self.rules.open_quiet } else { self.rules.settle };
+            self.settle_until(at, ctx.now.mono.saturating_add(quiet.nanos()));
         }
     }
 
@@ -153,8 +154,6 @@ impl Watch {
         pending.seen = Some(stat.fingerprint);
         if !self.filter.size_ok(stat.fingerprint.size) {
             self.resolve(at, Verdict::Vanished, ctx);
-        } else if self.tree.node(at).has(Flags::OPEN) {
-            self.settle_until(at, ctx.now.mono.saturating_add(self.rules.open_quiet.nanos()));
         } else {
             self.pending.set_stage(at, Stage::Ready, u64::MAX);
         }

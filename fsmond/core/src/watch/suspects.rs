@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::io::{Name, NodeId};
 use crate::judge::Told;
 
 /// How long a file that just appeared may stay open before it is told nevertheless.
@@ -34,15 +33,6 @@ impl When {
     }
 }
 
-/// Where an entry was renamed from, in the terms of the tree as it is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct From {
-    /// The folder.
-    pub folder: NodeId,
-    /// The name in it.
-    pub name: Name,
-}
-
 /// One suspicion.
 #[derive(Debug, Default)]
 pub struct Suspect {
@@ -50,8 +40,6 @@ pub struct Suspect {
     pub told: Told,
     /// The look that is under way, and what was told before it was sent.
     pub looking: Option<(u32, Told)>,
-    /// Where it was renamed from, if so.
-    pub from: Option<From>,
     /// When to look, in nanoseconds; `u64::MAX` while only an answer is awaited.
     due: u64,
 }
@@ -128,9 +116,9 @@ impl Suspects {
         }
     }
 
-    /// The answer to look `tag` has come. Gives what was told before it, and where it was renamed from, and ends the
-    /// suspicion unless more was told since. None if that look is not what is awaited.
-    pub fn answered(&mut self, at: u32, tag: u32) -> Option<(Told, Option<From>)> {
+    /// The answer to look `tag` has come. Gives what was told before it, and ends the suspicion unless more was told
+    /// since. None if that look is not what is awaited.
+    pub fn answered(&mut self, at: u32, tag: u32) -> Option<Told> {
         let suspect = self.map.get_mut(&at)?;
         let (awaited, told) = suspect.looking?;
         if awaited != tag {
@@ -138,7 +126,6 @@ impl Suspects {
         }
         let before = suspect.scanning();
         suspect.looking = None;
-        let from = suspect.from.take();
         if suspect.told == Told::default() {
             self.map.remove(&at);
             self.scanned -= usize::from(before);
@@ -149,7 +136,7 @@ impl Suspects {
                 self.now.push(at);
             }
         }
-        Some((told, from))
+        Some(told)
     }
 
     /// The answer to look `tag` is of no use: what was told before it counts again, and is looked at by then.

@@ -7,7 +7,6 @@ use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::run::Trigger;
 
 use super::Watch;
-use super::suspects::From;
 use crate::ident::{ctime_hash, ident_of};
 use crate::io::{Effect, Stat};
 use crate::judge::Told;
@@ -35,12 +34,8 @@ impl Watch {
         }
     }
 
-    /// Something new is there, or something came from a place that can be told.
-    pub(super) fn tell_create(&mut self, at: u32, stat: Stat, origin: Origin, from: Option<From>, ctx: &mut Ctx<'_>) {
-        if let Some(from) = from {
-            self.tell_rename(at, stat, &from, origin, ctx);
-            return;
-        }
+    /// Something new is there.
+    pub(super) fn tell_create(&mut self, at: u32, stat: Stat, origin: Origin, ctx: &mut Ctx<'_>) {
         self.tell_folder(self.tree.node(at).parent(), 0, ctx);
         self.note_present(at, &stat);
         let event = self.event(EventKind::Create, at, &stat, origin);
@@ -49,38 +44,41 @@ impl Watch {
     }
 
     /// Its content changed, or something took its name.
-    pub(super) fn tell_modify(
-        &mut self,
-        at: u32,
-        stat: Stat,
-        origin: Origin,
-        why: Option<Why>,
-        from: Option<From>,
-        ctx: &mut Ctx<'_>,
-    ) {
-        if let Some(from) = from {
-            self.tell_rename(at, stat, &from, origin, ctx);
-            return;
-        }
+    pub(super) fn tell_modify(&mut self, at: u32, stat: Stat, origin: Origin, why: Option<Why>, ctx: &mut Ctx<'_>) {
         self.note_present(at, &stat);
         let event = Event { why, ..self.event(EventKind::Modify, at, &stat, origin) };
         self.tell(event, Some(stat.fingerprint), ctx);
         self.now_pending(at, EventKind::Modify, None, trigger_of(origin), &stat, ctx);
     }
 
-    /// It is there under another name.
-    pub(super) fn tell_rename(&mut self, at: u32, stat: Stat, from: &From, origin: Origin, ctx: &mut Ctx<'_>) {
-        let Some(folder) = self.tree.place(from.folder) else {
-            // The folder it came from is gone since; that it is here now is all that can be told.
-            self.tell_create(at, stat, origin, None, ctx);
-            return;
-        };
-        let from = self.absolute(folder).join(&from.name);
+    /// A scan found it under another name: `from` is its absolute path before.
+    pub(super) fn tell_rename(&mut self, at: u32, stat: Stat, from: RawPath, ctx: &mut Ctx<'_>) {
         self.tell_folder(self.tree.node(at).parent(), 0, ctx);
         self.note_present(at, &stat);
-        let event = Event { from: Some(from.clone()), ..self.event(EventKind::Rename, at, &stat, origin) };
+        let event = Event { from: Some(from.clone()), ..self.event(EventKind::Rename, at, &stat, Origin::Scan) };
         self.tell(event, Some(stat.fingerprint), ctx);
-        self.now_pending(at, EventKind::Rename, Some(from), trigger_of(origin), &stat, ctx);
+        self.now_pending(at, EventKind::Rename, Some(from), Trigger::Recovery, &stat, ctx);
+    }
+
+    /// The kernel told that a known file has another name now.
+    pub(super) fn tell_file_renamed(&mut self, at: u32, from: &RawPath, ctx: &mut Ctx<'_>) {
+        self.tell_folder(self.tree.node(at).parent(), 0, ctx);
+        let seen = self.ledger.fresh(at).or_else(|| self.pending.get(at).and_then(|p| p.seen));
+        let file_type = self.tree.node(at).file_type;
+        let event = Event {
+            kind: EventKind::Rename,
+            path: self.absolute(at),
+            from: Some(from.clone()),
+            file_type,
+            size: seen.filter(|_| file_type == FileType::File).map(|f| f.size),
+            origin: Origin::Live,
+            why: None,
+        };
+        self.ledger.dirty(&mut self.tree, at, seen);
+        self.tell(event, seen, ctx);
+        if file_type == FileType::File {
+            self.pending_unseen(at, EventKind::Rename, Some(from.clone()), Trigger::FileChange, ctx);
+        }
     }
 
     /// A known folder has another name, with all below it. Each file below becomes pending.
@@ -137,6 +135,10 @@ impl Watch {
             return;
         }
         for gone in self.tree.subtree(at) {
+            if !self.tree.in_use(gone) {
+                // Its place was freed with the last entry in it.
+                continue;
+            }
             let node = self.tree.node(gone);
             if node.has(Flags::KNOWN) {
                 let event = Event {
@@ -193,7 +195,7 @@ impl Watch {
 
     /// Frees the place of an entry that nobody knows, suspects or waits for, and then those of its folders likewise.
     pub(super) fn release_if_idle(&mut self, mut at: u32) {
-        while at != ROOT {
+        while at != ROOT && self.tree.in_use(at) {
             let node = self.tree.node(at);
             let holds = [Flags::KNOWN, Flags::PENDING, Flags::SUSPECT, Flags::MOVING, Flags::LISTING];
             if holds.iter().any(|&flag| node.has(flag)) || self.tree.has_children(at) {

@@ -126,6 +126,9 @@ impl Daemon {
     }
 
     pub fn step(&mut self, disk: &Disk, input: Input) {
+        if std::env::var_os("SIM_TRACE").is_some() {
+            println!("> {input:?}");
+        }
         let mut out = Vec::new();
         let now = self.now(disk);
         self.machine.step(now, input, &mut out);
@@ -251,7 +254,12 @@ impl Daemon {
                 StoreOp::Checkpoint(Checkpoint { watch, rows, freed }) => {
                     self.stored.row = Some(watch);
                     freed.into_iter().for_each(|at| drop(self.stored.nodes.remove(&at)));
-                    rows.into_iter().for_each(|row| drop(self.stored.nodes.insert(row.index, row)));
+                    for mut row in rows {
+                        let old = self.stored.nodes.get(&row.index).and_then(|old| old.seen);
+                        row.seen = row.seen.or(old);
+                        assert!(row.seen.is_some() || !row.known, "nobody knows what was seen: {row:?}");
+                        self.stored.nodes.insert(row.index, row);
+                    }
                 }
                 StoreOp::Watch(row) => self.stored.row = Some(row),
                 StoreOp::WatchRemoved(_) | StoreOp::SaveWatches(_) => {}
@@ -290,6 +298,12 @@ impl Daemon {
 
     pub fn next_deadline(&self) -> Option<u64> {
         self.machine.next_deadline()
+    }
+
+    /// What was told, a line each.
+    pub fn story(&self) -> String {
+        let line = |row: &JournalRow| format!("{} {:?}\n", row.record.seq, row.record.what);
+        self.told.iter().map(line).collect()
     }
 
     pub fn status(&mut self, disk: &Disk) -> String {

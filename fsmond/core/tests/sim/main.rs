@@ -92,7 +92,8 @@ fn check(daemon: &mut Daemon, disk: &Disk, seed: u64) {
     if there != told {
         let missing: Vec<_> = there.difference(&told).map(|p| text(p)).collect();
         let extra: Vec<_> = told.difference(&there).map(|p| text(p)).collect();
-        panic!("seed {seed}: journal and tree differ: not told {missing:?}, told and not there {extra:?}");
+        let story = daemon.story();
+        panic!("seed {seed}: journal and tree differ: not told {missing:?}, told and not there {extra:?}\n{story}");
     }
     for (path, inode) in disk.paths() {
         let file = &disk.inodes[&inode];
@@ -101,9 +102,10 @@ fn check(daemon: &mut Daemon, disk: &Disk, seed: u64) {
             assert_eq!(
                 done,
                 Some(file.version),
-                "seed {seed}: {} is not processed: {}",
+                "seed {seed}: {} is not processed as it is now: {}\n{}",
                 text(&path),
-                daemon.status(disk)
+                daemon.status(disk),
+                daemon.story()
             );
         }
     }
