@@ -2,6 +2,7 @@
 //!
 //! Accepting, who may connect and what they may do are the daemon's own business: nothing here listens or decides.
 
+use tarpc::server::limits::requests_per_channel::MaxRequests;
 use tarpc::server::{BaseChannel, Channel, Config};
 use tokio::net::UnixStream;
 use tokio_util::codec::Framed;
@@ -16,6 +17,9 @@ pub const MAX_IN_FLIGHT: usize = 32;
 /// One connection, ready for tarpc. Its stream ends with an error at the first message that is not acceptable.
 pub type Transport = Framed<UnixStream, DaemonWire<FsmonRequest, FsmonResponse>>;
 
+/// One connection as tarpc's channel, with every limit set.
+pub type Connection = MaxRequests<BaseChannel<FsmonRequest, FsmonResponse, Transport>>;
+
 /// Exchanges preambles on a stream that was accepted, within [`preamble::LONGEST_TIME`], and makes it a transport.
 pub async fn transport(mut stream: UnixStream) -> Result<Transport, PreambleError> {
     preamble::exchange(&mut stream, crate::VERSION, preamble::LONGEST_TIME).await?;
@@ -26,7 +30,7 @@ pub async fn transport(mut stream: UnixStream) -> Result<Transport, PreambleErro
 ///
 /// Drive `channel(transport).execute(server.serve())` in a task of this connection alone, and spawn each request that
 /// comes out of it: a panic then ends only the one or the other.
-pub fn channel(transport: Transport) -> impl Channel<Req = FsmonRequest, Resp = FsmonResponse> {
+pub fn channel(transport: Transport) -> Connection {
     let config = Config { pending_response_buffer: MAX_IN_FLIGHT };
     BaseChannel::new(config, transport).max_concurrent_requests(MAX_IN_FLIGHT)
 }
