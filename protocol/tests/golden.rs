@@ -3,6 +3,8 @@
 //! After a change that is meant: raise `VERSION`, then write the new file with
 //! `FSMON_WRITE_GOLDEN=1 cargo test -p fsmon-protocol --features rpc --test golden`.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that fails")]
+
 #[path = "golden/samples.rs"]
 mod samples;
 

@@ -181,7 +181,7 @@ async fn the_search_goes_on_only_where_no_daemon_answers() {
 #[tokio::test]
 async fn a_socket_that_may_not_be_used_says_so() {
     let daemon = daemon();
-    std::fs::set_permissions(&daemon.socket, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&daemon.socket, std::fs::Permissions::from_mode(0o0)).unwrap();
     match connect(&daemon.socket).await {
         Err(error) => assert_eq!(error.kind, ErrorKind::NotPermitted),
         Ok(_) => assert!(rustix::process::geteuid().is_root(), "only root may pass a mode of 0"),
