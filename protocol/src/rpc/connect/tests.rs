@@ -1,5 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
 use tarpc::server::Channel;
@@ -9,6 +10,7 @@ use tokio::net::UnixListener;
 use super::*;
 use crate::VERSION;
 use crate::rpc::Fsmon;
+use crate::rpc::codec::encode;
 use crate::rpc::server::{channel, transport};
 use crate::rpc_types::{
     LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
@@ -57,6 +59,7 @@ refuse! {
 struct Daemon {
     socket: PathBuf,
     let_go: Arc<tokio::sync::Semaphore>,
+    panics: Arc<AtomicUsize>,
     _folder: tempfile::TempDir,
 }
 
@@ -71,12 +74,16 @@ where
     let listener = UnixListener::bind(&socket).unwrap();
     let let_go = Arc::new(tokio::sync::Semaphore::new(0));
     let refuser = Refuser(Arc::clone(&let_go));
+    let panics = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&panics);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, refuser.clone()));
+            let connection = tokio::spawn(serve(stream, refuser.clone()));
+            let counter = Arc::clone(&counter);
+            tokio::spawn(async move { counter.fetch_add(usize::from(connection.await.is_err()), Ordering::SeqCst) });
         }
     });
-    Daemon { socket, let_go, _folder: folder }
+    Daemon { socket, let_go, panics, _folder: folder }
 }
 
 fn daemon() -> Daemon {
@@ -118,17 +125,16 @@ async fn a_client_keeps_to_the_limit_of_requests_in_flight() {
 async fn hostile_connections_end_alone() {
     let daemon = daemon();
     let hello = preamble::preamble(VERSION);
-    let bomb = |secs: &[u8]| {
-        let mut body = vec![0];
-        body.extend_from_slice(secs);
-        body.extend_from_slice(&[0; 20]);
+    // A whole and valid request for the status, but for its deadline.
+    let bomb = |seconds: u64| {
+        let body = encode(&(0u32, seconds, 0u32, ([0u8; 16], 0u64, 1u32), 1u64, 0u32)).unwrap();
         let mut frame = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
         frame.extend(body);
         frame
     };
     let attacks: [Vec<u8>; 6] = [
-        bomb(&[253, 255, 255, 255, 255, 255, 255, 255, 255]),
-        bomb(&[252, 0x00, 0x03, 0xcc, 0x12]),
+        bomb(u64::MAX),
+        bomb(10 * 365 * 86_400),
         vec![0xff; 4],
         vec![0x00, 0x0f, 0xff, 0xff, 0x00],
         vec![0xff; 4096],
@@ -146,6 +152,7 @@ async fn hostile_connections_end_alone() {
         assert!(rest.len() <= preamble::LENGTH, "nothing but the preamble is answered");
     }
     let client = connect(&daemon.socket).await.unwrap();
+    assert_eq!(daemon.panics.load(Ordering::SeqCst), 0, "connections ended by a panic");
     assert_eq!(client.stop(context(Duration::ZERO)).await.unwrap().unwrap_err().message, "stop");
 }
 
