@@ -87,7 +87,6 @@ impl Drop for Place {
 /// One question, on its way to the thread or waiting there.
 pub(super) struct Question {
     what: What,
-    #[allow(dead_code, reason = "it is held until the question is dropped")]
     place: Place,
 }
 

@@ -4,7 +4,7 @@
 //! owns the one connection; everything else talks to it through [`Storing`] and [`Reader`].
 //!
 //! Reading order: `schema` (the tables), `open` (from file to connection), `journal`, `ledger`, `runs`, `output` (what
-//! stands in them), `writer` (the thread), `history` (questions), `retention` (what goes), `watches_toml`.
+//! stands in them), `transaction` and `writer` (the thread), `history` (questions), `retention` (what goes), `watches_toml`.
 
 mod columns;
 mod error;
@@ -17,6 +17,7 @@ mod output;
 mod retention;
 mod runs;
 mod schema;
+mod transaction;
 mod watches_toml;
 mod words;
 mod writer;

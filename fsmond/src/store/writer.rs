@@ -5,22 +5,23 @@
 //! and never overtakes. After a failed fsync nothing is acknowledged at all, and the thread ends.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fsmon_core::Input;
-use fsmon_core::io::{Ack, RunId, StoreOp};
+use fsmon_core::io::{Ack, StoreOp};
 use fsmon_protocol::spec::WatchSpec;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use super::columns::Sql;
 use super::error::{StoreError, Trouble};
 use super::history::{Question, Reader};
-use super::retention::{Keeper, Volume};
-use super::{Numbers, Store, journal, ledger, open, runs, watches_toml};
+use super::retention::Keeper;
+use super::transaction::{self, Written, weigh};
+use super::{Store, open, watches_toml};
 use crate::edges::StoreEdge;
 
 /// Operations in one transaction, about: what was submitted together is never split.
@@ -96,7 +97,8 @@ pub(super) fn start(store: Store, fatal: oneshot::Sender<String>) -> Result<(Sto
     let joined = std::thread::Builder::new()
         .name("store".into())
         .spawn(move || {
-            let result = writer.run();
+            let result = catch_unwind(AssertUnwindSafe(|| writer.run()))
+                .unwrap_or_else(|_| Err("the store's thread panicked, which is a bug".into()));
             if let Err(why) = &result {
                 drop(fatal.send(why.clone()));
             }
@@ -275,17 +277,14 @@ impl Writer {
             batches += 1;
             weight += more;
         }
-        let operations = || self.queue.iter().take(batches).flatten().map(|(operation, _)| operation);
+        let operations = || self.queue.range(..batches).flatten().map(|(operation, _)| operation);
         // Specs first: a crash in between leaves a watch that begins anew or one that is no more, both of which the
         // next start understands. Only the last ones matter, since each holds all.
-        let specs = operations().filter_map(|o| if let StoreOp::SaveWatches(s) = o { Some(s) } else { None }).last();
+        let specs = operations().rev().find_map(|o| if let StoreOp::SaveWatches(s) = o { Some(s) } else { None });
         if let Some(specs) = specs {
             self.save(specs)?;
         }
-        let mut written =
-            Written { numbers: self.store.numbers, volume: self.store.volume, rows: 0, batches, remove_files: vec![] };
-        self.transact(operations(), &mut written).map_err(|e| Failed::of(&e))?;
-        Ok(written)
+        transaction::run(&self.store, operations(), batches).map_err(|e| Failed::of(&e))
     }
 
     fn save(&self, specs: &[WatchSpec]) -> Result<(), Failed> {
@@ -293,48 +292,6 @@ impl Writer {
             let why = e.to_string();
             if e.is_fatal() { Failed::Fatal(why) } else { Failed::Later(why) }
         })
-    }
-
-    fn transact<'o>(&self, operations: impl Iterator<Item = &'o StoreOp>, written: &mut Written) -> Sql<()> {
-        let conn = &self.store.conn;
-        let transaction = conn.unchecked_transaction()?;
-        let mut appender = journal::Appender::new(conn)?;
-        for operation in operations {
-            written.rows += 1;
-            match operation {
-                StoreOp::Record(row) => {
-                    appender.append(row)?;
-                    written.numbers.saw_seq(row.record.seq);
-                    written.volume.journal += journal::bytes(row);
-                }
-                StoreOp::RunStart(row) => {
-                    runs::start(conn, row)?;
-                    written.numbers.saw_run(row.run);
-                    written.volume.runs += runs::start_bytes(row);
-                }
-                StoreOp::RunEnd(row) => {
-                    let ended = runs::end(conn, &self.store.outputs, row)?;
-                    written.volume.runs += ended.output_bytes;
-                    if ended.remove_file {
-                        written.remove_files.push(row.run);
-                    }
-                }
-                StoreOp::Checkpoint(checkpoint) => {
-                    ledger::write_checkpoint(conn, checkpoint)?;
-                    written.numbers.saw_watch(conn, checkpoint.watch.id.0)?;
-                }
-                StoreOp::Watch(row) => {
-                    ledger::write_watch(conn, row)?;
-                    written.numbers.saw_watch(conn, row.id.0)?;
-                }
-                StoreOp::WatchRemoved(id) => ledger::remove_watch(conn, *id)?,
-                // Written before.
-                StoreOp::SaveWatches(_) => {}
-            }
-        }
-        written.numbers.reserve(conn)?;
-        drop(appender);
-        transaction.commit()
     }
 
     /// Moves the write-ahead log into the database once it is long. SQLite would do that by itself inside a commit, but
@@ -372,15 +329,6 @@ impl Writer {
     }
 }
 
-/// What one transaction came to, taken over once it is durable.
-struct Written {
-    numbers: Numbers,
-    volume: Volume,
-    rows: u64,
-    batches: usize,
-    remove_files: Vec<RunId>,
-}
-
 /// Why a transaction failed, and what that means.
 enum Failed {
     Later(String),
@@ -405,13 +353,5 @@ fn rest_if_later(error: &rusqlite::Error, what: &str) -> Result<(), Fatal> {
             Ok(())
         }
         Failed::Fatal(why) => Err(Fatal(why)),
-    }
-}
-
-/// About how much work an operation is, in rows.
-fn weigh(operation: &StoreOp) -> usize {
-    match operation {
-        StoreOp::Checkpoint(checkpoint) => 1 + checkpoint.rows.len() + checkpoint.freed.len(),
-        _ => 1,
     }
 }

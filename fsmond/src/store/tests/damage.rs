@@ -196,3 +196,17 @@ fn a_second_one_is_told_that_the_database_is_in_use() {
     drop(conn);
     running.close();
 }
+
+#[test]
+fn what_is_stored_is_open_to_nobody_else() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = folder();
+    let mut running = start(dir.path());
+    running.store(vec![StoreOp::Record(event(1))]);
+    for (name, mode) in [("fsmond.db", 0o600), ("fsmond.db-wal", 0o600), ("output", 0o700)] {
+        let found = fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{name}");
+    }
+    running.close();
+    assert!(!dir.path().join("fsmond.db-wal").exists(), "a clean stop leaves no log behind");
+}
