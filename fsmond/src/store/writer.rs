@@ -171,9 +171,12 @@ impl Writer {
         if !self.questions.is_empty() {
             return now;
         }
-        let commit = self.commit_due(now);
+        // While the store cannot write there are no steps of retention, and the next attempt is all there is to do.
+        if let Some(attempt) = self.failing {
+            return attempt;
+        }
         let step = self.keeper.due(self.store.volume);
-        commit.map_or(step, |commit| commit.min(step))
+        self.commit_due(now).map_or(step, |commit| commit.min(step))
     }
 
     fn commit_due(&self, now: Instant) -> Option<Instant> {
@@ -210,9 +213,11 @@ impl Writer {
     fn commit(&mut self) -> Result<(), Fatal> {
         if self.failing.is_some()
             && let Err(e) = open::checkpoint(&self.store.conn)
+            && let Failed::Fatal(why) = Failed::of(&e)
         {
-            // An emptied write-ahead log has room for what a full disk refused.
-            rest_if_later(&e, "the write-ahead log could not be emptied")?;
+            // An emptied write-ahead log has room for what a full disk refused; where that fails too, what comes next
+            // says so.
+            return Err(Fatal(why));
         }
         match self.write() {
             Ok(written) => {

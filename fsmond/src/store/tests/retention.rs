@@ -33,7 +33,7 @@ fn old(mut row: JournalRow) -> JournalRow {
 #[test]
 fn old_records_and_runs_go_but_not_those_that_are_needed() {
     let dir = folder();
-    let mut running = start(dir.path());
+    let mut running = start_with(dir.path(), KEEP_ALL);
     running.store((1..=5000).map(|n| StoreOp::Record(old(event(n)))).collect());
     running.store(vec![
         StoreOp::Watch(WatchRow { upto: 4000, ..watch(1) }),
