@@ -1,0 +1,145 @@
+//! The tables `watch` and `node`: watches and their ledgers, each a checkpoint of the journal up to a number.
+//!
+//! Rows are keyed by their place in the tree and written in that order, which is the order SQLite appends cheapest.
+
+use fsmon_core::io::{Checkpoint, NodeRow, NodeState, PendingRow, WatchId, WatchRow};
+use rusqlite::{Connection, Row};
+
+use super::columns::{self, Binder, Sql};
+
+const WRITE_WATCH: &str = "INSERT OR REPLACE INTO watch (id, name, path, defined_by, only_name, added, baseline_done, \
+     paused, last_due, root_fs, root_inode, root_mount, upto) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+const WRITE_NODE: &str = "INSERT OR REPLACE INTO node (watch, idx, parent, name, type, inode, length, mtime, ctime, \
+     state, kind, from_path, trigger, attempts, sweep) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+/// Writes a watch's row.
+pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
+    let mut statement = conn.prepare_cached(WRITE_WATCH)?;
+    Binder::new(&mut statement)
+        .value(row.id.0)?
+        .value(&*row.name)?
+        .path(&row.path)?
+        .word(row.defined_by)?
+        .value(row.only.as_deref())?
+        .value(row.added.0)?
+        .value(row.baseline_done)?
+        .value(row.paused)?
+        .value(row.last_due.0)?
+        .value(row.root.as_ref().map(|r| &*r.0))?
+        .maybe_number(row.root.as_ref().map(|r| r.1))?
+        .value(row.root.as_ref().map(|r| r.2))?
+        .number(row.upto)?
+        .run()
+        .map(drop)
+}
+
+/// Writes a checkpoint: first the places that are free are cleared, since a row may have taken one of them.
+pub(super) fn write_checkpoint(conn: &Connection, checkpoint: &Checkpoint) -> Sql<()> {
+    let watch = checkpoint.watch.id.0;
+    let mut freed = checkpoint.freed.clone();
+    freed.sort_unstable();
+    let mut delete = conn.prepare_cached("DELETE FROM node WHERE watch = ?1 AND idx = ?2")?;
+    for index in freed {
+        delete.execute((watch, index))?;
+    }
+    let mut rows: Vec<&NodeRow> = checkpoint.rows.iter().collect();
+    rows.sort_unstable_by_key(|row| row.index);
+    let mut write = conn.prepare_cached(WRITE_NODE)?;
+    for row in rows {
+        let (state, pending) = match &row.state {
+            NodeState::Clean => (None, None),
+            NodeState::Pending(p) => (Some("pending"), Some(p)),
+            NodeState::Failed(p) => (Some("failed"), Some(p)),
+        };
+        Binder::new(&mut write)
+            .value(watch)?
+            .value(row.index)?
+            .value(row.parent)?
+            .value(&*row.name)?
+            .word(row.file_type)?
+            .fingerprint(row.seen.as_ref())?
+            .value(state)?
+            .maybe_word(pending.map(|p| p.kind))?
+            .maybe_path(pending.and_then(|p| p.from.as_ref()))?
+            .maybe_word(pending.map(|p| p.trigger))?
+            .value(pending.map(|p| p.attempts))?
+            .maybe_number(pending.map(|p| p.sweep))?
+            .run()?;
+    }
+    write_watch(conn, &checkpoint.watch)
+}
+
+/// Removes a watch's row and its ledger.
+pub(super) fn remove_watch(conn: &Connection, id: WatchId) -> Sql<()> {
+    conn.prepare_cached("DELETE FROM watch WHERE id = ?1")?.execute([id.0])?;
+    conn.prepare_cached("DELETE FROM node WHERE watch = ?1")?.execute([id.0])?;
+    Ok(())
+}
+
+/// All watches, by number.
+pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
+    let mut statement = conn.prepare(
+        "SELECT id, name, path, defined_by, only_name, added, baseline_done, paused, last_due, root_fs, root_inode, \
+         root_mount, upto FROM watch ORDER BY id",
+    )?;
+    let rows = statement.query_map((), |row| {
+        let root_fs: Option<String> = row.get(9)?;
+        let root = match root_fs {
+            Some(fs) => Some((fs, columns::number(row, 10)?, row.get(11)?)),
+            None => None,
+        };
+        Ok(WatchRow {
+            id: WatchId(columns::small(row, 0)?),
+            name: columns::text(row, 1)?,
+            path: columns::path(row, 2)?,
+            defined_by: columns::word(row, 3)?,
+            only: row.get_ref(4)?.as_blob_or_null()?.map(Into::into),
+            added: columns::time(row, 5)?,
+            baseline_done: row.get(6)?,
+            paused: row.get(7)?,
+            last_due: columns::time(row, 8)?,
+            root,
+            upto: columns::number(row, 12)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// Gives every row of one ledger, by place.
+pub(super) fn nodes(conn: &Connection, watch: WatchId, mut each: impl FnMut(NodeRow)) -> Sql<()> {
+    let mut statement = conn.prepare_cached(
+        "SELECT idx, parent, name, type, inode, length, mtime, ctime, state, kind, from_path, trigger, attempts, sweep \
+         FROM node WHERE watch = ?1 ORDER BY idx",
+    )?;
+    let mut rows = statement.query([watch.0])?;
+    while let Some(row) = rows.next()? {
+        each(NodeRow {
+            index: columns::small(row, 0)?,
+            parent: columns::small(row, 1)?,
+            name: row.get_ref(2)?.as_blob()?.into(),
+            file_type: columns::word(row, 3)?,
+            seen: columns::fingerprint(row, 4)?,
+            state: node_state(row)?,
+        });
+    }
+    Ok(())
+}
+
+fn node_state(row: &Row<'_>) -> Sql<NodeState> {
+    let Some(state) = row.get_ref(8)?.as_str_or_null()? else { return Ok(NodeState::Clean) };
+    let pending = PendingRow {
+        kind: columns::word(row, 9)?,
+        from: columns::maybe_path(row, 10)?,
+        trigger: columns::word(row, 11)?,
+        attempts: columns::small(row, 12)?,
+        sweep: columns::number(row, 13)?,
+    };
+    match state {
+        "pending" => Ok(NodeState::Pending(pending)),
+        "failed" => Ok(NodeState::Failed(pending)),
+        other => Err(columns::nonsense(8, format!("the state '{other}' is unknown"))),
+    }
+}

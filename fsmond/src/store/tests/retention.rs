@@ -1,0 +1,127 @@
+//! What goes and what stays.
+
+use std::fs;
+
+use fsmon_core::io::{RunEndRow, RunRow};
+use fsmon_protocol::run::RunStatus;
+use fsmon_protocol::units::Timestamp;
+
+use super::samples::{event, run_end, run_start, watch};
+use super::*;
+use crate::edges::{History, JournalQuery, RunsQuery};
+
+/// Waits until the journal and the runs are as they should be.
+fn until(running: &mut Running, oldest: u64, runs: &[u64]) {
+    let deadline = std::time::Instant::now() + LIMIT;
+    loop {
+        let page = wait(running.reader.journal(JournalQuery { max: 1, ..Default::default() })).unwrap();
+        let listed = wait(running.reader.runs(RunsQuery { watch: None, failed: false, max: 100 })).unwrap();
+        let listed: Vec<u64> = listed.iter().map(|r| r.run).collect();
+        if page.oldest == oldest && listed == runs {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "oldest is {}, runs are {listed:?}", page.oldest);
+        std::thread::yield_now();
+    }
+}
+
+fn old(mut row: JournalRow) -> JournalRow {
+    row.record.time = Timestamp(5);
+    row
+}
+
+#[test]
+fn old_records_and_runs_go_but_not_those_that_are_needed() {
+    let dir = folder();
+    let mut running = start_with(dir.path(), KEEP_ALL);
+    running.store((1..=5000).map(|n| StoreOp::Record(old(event(n)))).collect());
+    running.store(vec![
+        StoreOp::Watch(WatchRow { upto: 4000, ..watch(1) }),
+        StoreOp::Watch(WatchRow { upto: 4500, ..watch(2) }),
+    ]);
+    let file = |run: u64| dir.path().join("output").join(run.to_string());
+    for run in 1..=4 {
+        fs::write(file(run), vec![b'x'; 5000]).unwrap();
+        let started = if run == 4 { samples::now() } else { Timestamp(5) };
+        running.store(vec![StoreOp::RunStart(RunRow { started, ..run_start(run) })]);
+        if run != 2 {
+            running.store(vec![StoreOp::RunEnd(RunEndRow { output_bytes: 5000, ..run_end(run, RunStatus::Ok) })]);
+        }
+    }
+    running.close();
+    // The first step comes at once after the start.
+    let mut running = start(dir.path());
+    until(&mut running, 4001, &[4, 2]);
+    assert!(!file(1).exists() && file(2).exists() && !file(3).exists() && file(4).exists());
+    running.store(vec![StoreOp::WatchRemoved(WatchId(1)), StoreOp::WatchRemoved(WatchId(2))]);
+    running.close();
+    let mut running = start(dir.path());
+    until(&mut running, 5000, &[4, 2]);
+    running.close();
+}
+
+#[test]
+fn what_is_kept_stays_within_its_bytes_and_so_does_the_file() {
+    let dir = folder();
+    let options = StoreOptions { keep_bytes: 1 << 20, ..Default::default() };
+    let mut running = start_with(dir.path(), options);
+    let size = || fs::metadata(dir.path().join("fsmond.db")).unwrap().len();
+    for batch in 0..60 {
+        running.store((1..=5000).map(|n| StoreOp::Record(event(batch * 5000 + n))).collect());
+    }
+    let page = wait(running.reader.journal(JournalQuery { max: 1, ..Default::default() })).unwrap();
+    assert!(page.oldest > 200_000, "{}", page.oldest);
+    running.close();
+    assert!(size() < 8 << 20, "{}", size());
+    let (opened, _inbox) = open_with(dir.path(), options);
+    assert!(opened.clean);
+    let counted = Volume::load(&opened.store.conn, false).unwrap();
+    assert_eq!(opened.store.volume, counted, "what was reckoned is what is there");
+}
+
+#[test]
+fn much_output_takes_old_runs_and_not_the_newer_journal() {
+    let dir = folder();
+    let options = StoreOptions { keep_bytes: 100_000, ..Default::default() };
+    let mut running = start_with(dir.path(), options);
+    running.store(vec![StoreOp::Record(event(1))]);
+    for run in 1..=20 {
+        let path = dir.path().join("output").join(run.to_string());
+        fs::write(path, vec![b'x'; 10_000]).unwrap();
+        running.store(vec![StoreOp::RunStart(run_start(run))]);
+        running.store(vec![StoreOp::RunEnd(RunEndRow { output_bytes: 10_000, ..run_end(run, RunStatus::Ok) })]);
+    }
+    running.store(vec![StoreOp::Record(event(2))]);
+    running.close();
+    let mut running = start_with(dir.path(), options);
+    until(&mut running, 2, &[20, 19, 18, 17, 16, 15, 14, 13, 12]);
+    assert_eq!(fs::read_dir(dir.path().join("output")).unwrap().count(), 9);
+    running.close();
+}
+
+#[test]
+fn after_a_crash_output_that_belongs_to_no_run_goes() {
+    let dir = folder();
+    let mut running = start(dir.path());
+    let file = |name: &str| dir.path().join("output").join(name);
+    running.store(vec![StoreOp::RunStart(run_start(1)), StoreOp::RunStart(run_start(2))]);
+    for name in ["1", "2", "3", "not a number"] {
+        fs::write(file(name), b"something").unwrap();
+    }
+    // As a crash between the commit and the removal of the file would leave it.
+    let end = RunEndRow { output_bytes: 9, ..run_end(2, RunStatus::Ok) };
+    running.store(vec![StoreOp::RunEnd(end)]);
+    running.close();
+    fs::write(file("2"), b"something").unwrap();
+    let conn = Connection::open(dir.path().join("fsmond.db")).unwrap();
+    conn.execute("UPDATE meta SET value = 0 WHERE key = 'clean'", ()).unwrap();
+    drop(conn);
+    let running = start(dir.path());
+    let deadline = std::time::Instant::now() + LIMIT;
+    while file("2").exists() || file("3").exists() {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    assert!(file("1").exists() && file("not a number").exists());
+    running.close();
+}
