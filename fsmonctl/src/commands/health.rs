@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::Session;
 use crate::client::{ask, soon};
 use crate::failure::Failure;
-use crate::output::text::count;
 
 /// Exit 0 only if all is well, for monitors
 ///
@@ -50,8 +49,9 @@ impl Health {
         if out.is_json() {
             out.object(&Verdict { healthy, problems })?;
         } else if healthy {
-            let watches = count(status.watches.len() as u64, "watch").replace("watchs", "watches");
-            out.line(&format!("{}: {watches}", out.style().good("healthy")))?;
+            let n = status.watches.len();
+            let watches = if n == 1 { "watch" } else { "watches" };
+            out.line(&format!("{}: {n} {watches}", out.style().good("healthy")))?;
         } else {
             for problem in problems {
                 let who = problem.watch.map_or_else(|| "fsmond".into(), |w| escape(w.as_bytes()).into_owned());

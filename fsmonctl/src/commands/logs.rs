@@ -9,6 +9,7 @@ use fsmon_protocol::run::RunStatus;
 use super::Session;
 use crate::client::{ask, millis, within};
 use crate::failure::Failure;
+use crate::output::reader;
 use crate::output::text::{Escaper, count};
 
 /// The output of one run, stdout and stderr as they came
@@ -39,6 +40,9 @@ impl Logs {
         let out = session.out;
         let mut escaper = (!self.raw && io::stdout().is_terminal()).then(Escaper::default);
         let client = session.look().await?;
+        if self.follow {
+            reader::watch();
+        }
         let mut offset = 0;
         loop {
             let slice = if self.follow { LONGEST_WAIT } else { std::time::Duration::ZERO };

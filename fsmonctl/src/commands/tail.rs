@@ -14,6 +14,7 @@ use super::Session;
 use crate::args::watches;
 use crate::client::{Client, ask, millis, soon, within};
 use crate::failure::Failure;
+use crate::output::reader;
 use crate::output::text::count;
 
 /// What happens, live from now on; or what happened
@@ -90,6 +91,9 @@ impl Tail {
         let mut request =
             TailRequest { cursor, watches: watches(&self.watch)?, kinds: self.kinds, max: PAGE, wait_ms: 0 };
         let mut client = session.look().await?;
+        if !self.no_follow {
+            reader::watch();
+        }
         loop {
             let reply = match page(&client, &request).await {
                 Ok(reply) => reply,

@@ -5,6 +5,7 @@
 
 mod json;
 pub mod progress;
+pub mod reader;
 mod records;
 mod status;
 mod style;

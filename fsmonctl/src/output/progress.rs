@@ -28,6 +28,9 @@ impl Progress {
             OPEN.store(true, Ordering::Relaxed);
             // Carriage return, then the text, then erase to the end of the line.
             let mut stderr = io::stderr().lock();
+            // A line that wraps could not be written over.
+            let width = terminal_size::terminal_size_of(&stderr).map_or(80, |(width, _)| usize::from(width.0));
+            let text: String = text.chars().take(width.saturating_sub(1)).collect();
             let _ = write!(stderr, "\r{text}\x1b[K").and_then(|()| stderr.flush());
         }
     }

@@ -2,12 +2,14 @@
 
 use std::io::{self, IsTerminal};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
+
+/// The least that is left of a column that is cut; on a terminal too narrow even for that, the lines wrap.
+const NARROWEST: u16 = 10;
 
 /// A table of cells that are escaped already.
 pub struct Sheet {
     table: Table,
-    columns: usize,
     /// Columns that may be cut; all others keep their width.
     cut: &'static [usize],
 }
@@ -25,8 +27,10 @@ impl Sheet {
         if let Some(width) = width {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width).set_truncation_indicator("…");
         }
+        let mut header = Row::from(header);
+        header.max_height(1);
         table.set_header(header);
-        Self { table, columns: header.len(), cut }
+        Self { table, cut }
     }
 
     /// One more row.
@@ -38,13 +42,12 @@ impl Sheet {
 
     /// The lines, the header first.
     pub fn lines(mut self) -> Vec<String> {
-        for column in (0..self.columns).filter(|column| !self.cut.contains(column)) {
-            if let Some(column) = self.table.column_mut(column) {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-            }
-        }
-        for column in self.table.column_iter_mut() {
-            column.set_padding((0, 2));
+        for (index, column) in self.table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2)).set_constraint(if self.cut.contains(&index) {
+                ColumnConstraint::LowerBoundary(Width::Fixed(NARROWEST))
+            } else {
+                ColumnConstraint::ContentWidth
+            });
         }
         self.table.lines().map(|line| line.trim_end().to_owned()).collect()
     }
@@ -76,5 +79,6 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= 30), "{lines:#?}");
         assert!(lines[1].starts_with("data   /a/very/"), "{lines:#?}");
         assert!(lines[1].ends_with('…'), "{lines:#?}");
+        assert_eq!(sheet(Some(5))[..], ["NAME   PATH", "data   /a/very…", "other  /b"]);
     }
 }

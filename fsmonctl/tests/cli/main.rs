@@ -5,4 +5,5 @@
 
 mod fake;
 mod tail;
+mod terminal;
 mod verbs;

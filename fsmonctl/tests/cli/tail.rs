@@ -139,6 +139,10 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     tail.lines = None;
     daemon.state().records.push(record(4, b"/data/4"));
     assert_eq!(tail.end(), (Some(0), String::new()));
+    // And so it does while nothing happens.
+    let mut tail = Follower::start(&daemon, &["tail"]);
+    tail.lines = None;
+    assert_eq!(tail.end(), (Some(0), String::new()));
 }
 
 #[test]
@@ -147,4 +151,20 @@ fn ctrl_c_ends_it_with_130() {
     let mut tail = Follower::start(&daemon, &["tail"]);
     kill(Pid::from_raw(i32::try_from(tail.child.id()).unwrap()), Signal::SIGINT).unwrap();
     assert_eq!(tail.end(), (Some(130), String::new()));
+}
+
+#[test]
+fn ctrl_c_ends_it_also_while_nobody_reads() {
+    // One page of these is more than a pipe holds.
+    let long = [b"/".as_slice(), &vec![b'a'; 40_000]].concat();
+    let daemon = Daemon::with(State { records: vec![record(1, &long), record(2, &long)], ..State::default() });
+    let mut child = daemon.ctl(&["tail", "-n", "2"]).stdout(Stdio::piped()).spawn().unwrap();
+    until("tail has asked", || !daemon.state().asked.is_empty());
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let mut code = None;
+    until("tail has ended", || {
+        code = child.try_wait().unwrap();
+        code.is_some()
+    });
+    assert_eq!(code.unwrap().code(), Some(130));
 }
