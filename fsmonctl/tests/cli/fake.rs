@@ -19,7 +19,7 @@ use fsmon_protocol::status::*;
 use fsmon_protocol::{ApiError, RawPath, Span, SpanOrOff, Timestamp};
 use futures::StreamExt;
 use tarpc::context::Context;
-use tarpc::server::{BaseChannel, Channel};
+use tarpc::server::Channel;
 
 /// The longest that anything here is waited for.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -251,7 +251,7 @@ impl Daemon {
                 let fake = Fake(state.clone());
                 tokio::spawn(async move {
                     let Ok(transport) = server::transport(stream).await else { return };
-                    let requests = BaseChannel::with_defaults(transport).execute(fake.serve());
+                    let requests = server::channel(transport).execute(fake.serve());
                     requests.for_each_concurrent(None, |request| request).await;
                 });
             }
