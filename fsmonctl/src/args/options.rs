@@ -1,0 +1,318 @@
+//! The options of `add` and `set`, each of which travels only if it was given.
+//!
+//! Values are checked for their form here (a duration, a size, a word of a list); what they mean together is the
+//! daemon's to judge, so that the config file is judged the same.
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use fsmon_protocol::event::EventKind;
+use fsmon_protocol::spec::{Backend, Existing, OnSchedule, Options, Stdin};
+use fsmon_protocol::{ApiError, Size, Span, SpanOrOff};
+
+// A doc comment here would replace that of the verbs this struct is flattened into.
+#[derive(Debug, Default, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub struct OptionArgs {
+    /// Only files matching one of these (gitignore syntax, relative to the root; repeatable, '' for all)
+    #[arg(long, value_name = "GLOB", help_heading = "Which files")]
+    include: Option<Vec<String>>,
+
+    /// No files or folders matching one of these (gitignore syntax; repeatable, '' for none)
+    #[arg(long, value_name = "GLOB", help_heading = "Which files")]
+    exclude: Option<Vec<String>>,
+
+    /// Smaller files do not run the command (500, 64K, 10M, 2G)
+    #[arg(long, value_name = "SIZE", help_heading = "Which files")]
+    min_size: Option<Size>,
+
+    /// Larger files do not run the command
+    #[arg(long, value_name = "SIZE", help_heading = "Which files")]
+    max_size: Option<Size>,
+
+    /// Watch the folders below the root too (the default)
+    #[arg(long, overrides_with = "no_recursive", help_heading = "Which files")]
+    recursive: bool,
+
+    /// Watch the root folder only
+    #[arg(long, overrides_with = "recursive", help_heading = "Which files")]
+    no_recursive: bool,
+
+    /// Watch so many levels of folders below the root
+    #[arg(long, value_name = "N", help_heading = "Which files")]
+    max_depth: Option<u32>,
+
+    /// Watch names that begin with a dot (the default)
+    #[arg(long, overrides_with = "no_hidden", help_heading = "Which files")]
+    hidden: bool,
+
+    /// Leave out names that begin with a dot
+    #[arg(long, overrides_with = "hidden", help_heading = "Which files")]
+    no_hidden: bool,
+
+    /// Files already there when the watch is made: taken as done, or run [default: skip]
+    #[arg(long, value_name = "WHAT", value_parser = words(EXISTING), help_heading = "Which files")]
+    existing: Option<Existing>,
+
+    /// Which events run the command [default: create,modify,rename]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = words(KINDS), help_heading = "When")]
+    kinds: Option<Vec<EventKind>>,
+
+    /// How long a closed file must be quiet [default: 100ms]
+    #[arg(long, value_name = "D", help_heading = "When")]
+    settle: Option<Span>,
+
+    /// How long a file that was written and not closed must be quiet [default: 30s]
+    #[arg(long, value_name = "D", help_heading = "When")]
+    open_quiet: Option<Span>,
+
+    /// Take a file after so long although it is still written [default: off]
+    #[arg(long, value_name = "D|off", help_heading = "When")]
+    max_wait: Option<SpanOrOff>,
+
+    /// The schedule [default: 2h]
+    #[arg(long, value_name = "D|off", help_heading = "When")]
+    every: Option<SpanOrOff>,
+
+    /// How often the tree is compared with what was done, whatever the events said [default: 2h]
+    #[arg(long, value_name = "D|off", help_heading = "When")]
+    rescan: Option<SpanOrOff>,
+
+    /// What an occurrence of the schedule runs: what is pending, or every file [default: pending]
+    #[arg(long, value_name = "WHAT", value_parser = words(ON_SCHEDULE), help_heading = "When")]
+    on_schedule: Option<OnSchedule>,
+
+    /// How many commands of this watch run at once [default: 1]
+    #[arg(long, value_name = "N", help_heading = "The command")]
+    concurrency: Option<u32>,
+
+    /// End a command after so long [default: 10m]
+    #[arg(long, value_name = "D", help_heading = "The command")]
+    timeout: Option<Span>,
+
+    /// How long a command that is being ended has until it is killed [default: 10s]
+    #[arg(long, value_name = "D", help_heading = "The command")]
+    grace: Option<Span>,
+
+    /// How often a failed file is tried again [default: 5]
+    #[arg(long, value_name = "N", help_heading = "The command")]
+    retries: Option<u32>,
+
+    /// The first pause before that; it doubles up to 300 times this [default: 1s]
+    #[arg(long, value_name = "D", help_heading = "The command")]
+    backoff: Option<Span>,
+
+    /// Folder the command runs in [default: the root of the watch]
+    #[arg(long, value_name = "DIR", help_heading = "The command")]
+    cwd: Option<std::path::PathBuf>,
+
+    /// Environment for the command (repeatable, '' for none)
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "The command")]
+    env: Option<Vec<String>>,
+
+    /// What the command gets on stdin: nothing, or the event as one JSON line [default: none]
+    #[arg(long, value_name = "WHAT", value_parser = words(STDIN), help_heading = "The command")]
+    stdin: Option<Stdin>,
+
+    /// Append the path to a command without placeholders (the default)
+    #[arg(long, overrides_with = "no_path", help_heading = "The command")]
+    path_appended: bool,
+
+    /// Append nothing to a command without placeholders
+    #[arg(long, overrides_with = "path_appended", help_heading = "The command")]
+    no_path: bool,
+
+    /// How changes are seen [default: auto, which is what fits the mount]
+    #[arg(long, value_name = "HOW", value_parser = words(BACKENDS), help_heading = "How to look")]
+    backend: Option<Backend>,
+
+    /// How often a polled watch is scanned [default: 30s]
+    #[arg(long, value_name = "D", help_heading = "How to look")]
+    poll_interval: Option<Span>,
+
+    /// Accept a root that is not there yet
+    #[arg(long, overrides_with = "no_allow_missing", help_heading = "How to look")]
+    allow_missing: bool,
+
+    /// Insist on a root that is there (the default)
+    #[arg(long, overrides_with = "allow_missing", help_heading = "How to look")]
+    no_allow_missing: bool,
+
+    /// Record changes of mode or owner too
+    #[arg(long, overrides_with = "no_attrib", help_heading = "How to look")]
+    attrib: bool,
+
+    /// Record no changes of mode or owner (the default)
+    #[arg(long, overrides_with = "attrib", help_heading = "How to look")]
+    no_attrib: bool,
+}
+
+/// A word of the command line and what it means.
+type Word<T> = (&'static str, T);
+
+const EXISTING: &[Word<Existing>] = &[("skip", Existing::Skip), ("run", Existing::Run)];
+const ON_SCHEDULE: &[Word<OnSchedule>] = &[("pending", OnSchedule::Pending), ("all", OnSchedule::All)];
+const STDIN: &[Word<Stdin>] = &[("none", Stdin::None), ("json", Stdin::Json)];
+const KINDS: &[Word<EventKind>] = &[
+    ("create", EventKind::Create),
+    ("modify", EventKind::Modify),
+    ("rename", EventKind::Rename),
+    ("delete", EventKind::Delete),
+];
+const BACKENDS: &[Word<Backend>] =
+    &[("auto", Backend::Auto), ("inotify", Backend::Inotify), ("notify", Backend::Notify), ("poll", Backend::Poll)];
+
+/// Takes one of these words and nothing else; help and errors name them all.
+fn words<T: Copy + Send + Sync + 'static>(table: &'static [Word<T>]) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(table.iter().map(|(word, _)| *word)).try_map(|given| {
+        table.iter().find(|(word, _)| *word == given).map(|(_, value)| *value).ok_or("not one of them")
+    })
+}
+
+impl OptionArgs {
+    /// What was given, as it travels. `command` is the one after `--`.
+    pub fn into_options(self, command: Option<Vec<String>>) -> Result<Options, ApiError> {
+        Ok(Options {
+            command,
+            include: list("--include", self.include)?,
+            exclude: list("--exclude", self.exclude)?,
+            min_size: self.min_size,
+            max_size: self.max_size,
+            recursive: either(self.recursive, self.no_recursive),
+            max_depth: self.max_depth,
+            hidden: either(self.hidden, self.no_hidden),
+            kinds: self.kinds,
+            existing: self.existing,
+            settle: self.settle,
+            open_quiet: self.open_quiet,
+            max_wait: self.max_wait,
+            every: self.every,
+            rescan: self.rescan,
+            on_schedule: self.on_schedule,
+            concurrency: self.concurrency,
+            timeout: self.timeout,
+            grace: self.grace,
+            retries: self.retries,
+            backoff: self.backoff,
+            cwd: self.cwd.as_deref().map(super::absolute).transpose()?,
+            env: list("--env", self.env)?,
+            stdin: self.stdin,
+            append_path: either(self.path_appended, self.no_path),
+            backend: self.backend,
+            poll_interval: self.poll_interval,
+            allow_missing: either(self.allow_missing, self.no_allow_missing),
+            attrib: either(self.attrib, self.no_attrib),
+        })
+    }
+}
+
+/// A switch and its opposite, of which clap leaves the last one given.
+fn either(yes: bool, no: bool) -> Option<bool> {
+    match (yes, no) {
+        (true, _) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => None,
+    }
+}
+
+/// A list as it was given. A single empty word empties it.
+fn list(option: &str, given: Option<Vec<String>>) -> Result<Option<Vec<String>>, ApiError> {
+    let Some(words) = given else { return Ok(None) };
+    if words.len() == 1 && words[0].is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    if words.iter().any(String::is_empty) {
+        return Err(ApiError::usage(format!("{option} '' empties the list, and is given together with others"))
+            .hint(format!("give {option} '' alone, or leave it out")));
+    }
+    Ok(Some(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: OptionArgs,
+    }
+
+    fn options(words: &[&str]) -> Result<Options, ApiError> {
+        let line =
+            Line::try_parse_from(std::iter::once(&"x").chain(words)).map_err(|e| ApiError::usage(e.to_string()))?;
+        line.options.into_options(None)
+    }
+
+    #[test]
+    fn nothing_given_is_nothing_sent() {
+        assert!(options(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn each_option_arrives() {
+        let got = options(&[
+            "--include=*.csv",
+            "--include=*.txt",
+            "--exclude=tmp/",
+            "--min-size=1K",
+            "--max-size=10M",
+            "--no-recursive",
+            "--max-depth=3",
+            "--no-hidden",
+            "--kinds=create,delete",
+            "--existing=run",
+            "--settle=1s",
+            "--open-quiet=2s",
+            "--max-wait=off",
+            "--every=15m",
+            "--rescan=off",
+            "--on-schedule=all",
+            "--concurrency=4",
+            "--timeout=1h",
+            "--grace=3s",
+            "--retries=0",
+            "--backoff=2s",
+            "--cwd=/tmp",
+            "--env=A=1",
+            "--env=B=2",
+            "--stdin=json",
+            "--no-path",
+            "--backend=poll",
+            "--poll-interval=5s",
+            "--allow-missing",
+            "--attrib",
+        ])
+        .unwrap();
+        let text = serde_json::to_value(&got).unwrap();
+        // Every option but the command was given, so none may be missing.
+        for (option, value) in text.as_object().unwrap() {
+            assert_eq!(value.is_null(), option == "command", "{option}");
+        }
+        assert_eq!(got.include.unwrap(), ["*.csv", "*.txt"]);
+        assert_eq!(got.kinds.unwrap(), [EventKind::Create, EventKind::Delete]);
+        assert_eq!(got.max_size, Some(Size(10 << 20)));
+        assert_eq!(got.every, Some(SpanOrOff::On(Span::secs(900))));
+        assert_eq!((got.append_path, got.recursive, got.hidden), (Some(false), Some(false), Some(false)));
+        assert_eq!(got.env.unwrap(), ["A=1", "B=2"]);
+    }
+
+    #[test]
+    fn the_last_of_two_opposites_holds() {
+        assert_eq!(options(&["--hidden", "--no-hidden"]).unwrap().hidden, Some(false));
+        assert_eq!(options(&["--no-path", "--path-appended"]).unwrap().append_path, Some(true));
+    }
+
+    #[test]
+    fn an_empty_word_empties_a_list_and_stands_alone() {
+        assert_eq!(options(&["--include", ""]).unwrap().include, Some(vec![]));
+        assert!(options(&["--env", "", "--env", "A=1"]).is_err());
+    }
+
+    #[test]
+    fn wrong_values_are_told_with_what_would_be_right() {
+        assert!(options(&["--settle", "soon"]).unwrap_err().message.contains("500ms"));
+        assert!(options(&["--kinds", "create,foo"]).unwrap_err().message.contains("rename"));
+    }
+}

@@ -1,0 +1,127 @@
+//! `add`: a new watch, and what its first scan found.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use fsmon_protocol::path::{escape, tame};
+use fsmon_protocol::spec::{Existing, WatchSpec, check_name};
+use fsmon_protocol::status::{WatchState, WatchStatus};
+
+use super::Session;
+use crate::args::{OptionArgs, absolute};
+use crate::client::{Client, ask, soon};
+use crate::failure::Failure;
+use crate::output::next_occurrence;
+use crate::output::text::{count, number};
+
+/// Watch a folder or a file, and run a command for each file that is new or changed
+///
+/// PATH is made absolute. The watch is there as soon as this answers, and survives restarts; then its first scan is
+/// shown until it is complete (Ctrl-C leaves it scanning). Without a command, events are only logged. A command is
+/// never given to a shell; without placeholders such as {path} the file's path is appended to it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+EXAMPLES
+  fsmonctl add /data                                     log what happens below /data
+  fsmonctl add /data -- convert {path} {path}.png        run a command for each new or changed file
+  fsmonctl add . --name inbox --include '*.csv' -- import
+  fsmonctl add /data --existing run -- gzip -k {path}    also for the files that are there already
+  fsmonctl add /data --every 15m --on-schedule all -- check")]
+pub struct Add {
+    /// Folder or file to watch
+    path: PathBuf,
+
+    /// Name of the watch [default: the last component of PATH, made unique]
+    #[arg(long)]
+    name: Option<String>,
+
+    #[command(flatten)]
+    options: OptionArgs,
+
+    /// The command to run for each file, after `--`
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// How often the first scan is asked about.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// For how long the first scan is followed.
+const FOLLOW_FOR: Duration = Duration::from_secs(600);
+
+impl Add {
+    pub async fn run(self, session: &Session<'_>) -> Result<(), Failure> {
+        if let Some(name) = &self.name {
+            check_name(name)?;
+        }
+        let command = (!self.command.is_empty()).then_some(self.command);
+        let spec = WatchSpec {
+            name: self.name.unwrap_or_default(),
+            path: absolute(&self.path)?,
+            options: self.options.into_options(command)?,
+        };
+        let client = session.change().await?;
+        let added = ask(client.rpc().add(soon(), spec)).await?;
+        let (watch, complete) = first_scan(session, &client, added).await?;
+        if session.out.is_json() {
+            return session.out.object(&watch);
+        }
+        tell(session, &watch, complete)
+    }
+}
+
+/// Follows the first scan; returns the watch as it is then, and whether the scan is complete.
+async fn first_scan(
+    session: &Session<'_>,
+    client: &Client,
+    mut watch: WatchStatus,
+) -> Result<(WatchStatus, bool), Failure> {
+    let name = escape(watch.name.as_bytes()).into_owned();
+    let until = Instant::now() + FOLLOW_FOR;
+    let progress = session.out.progress();
+    while watch.scan.is_some() || watch.state == WatchState::Scanning {
+        if Instant::now() >= until {
+            return Ok((watch, false));
+        }
+        let scan = watch.scan.unwrap_or_default();
+        progress.set(&format!(
+            "'{name}' is added; first scan: {} looked at, {} to go (Ctrl-C leaves it scanning)",
+            number(scan.looked),
+            count(scan.folders_left, "folder"),
+        ));
+        tokio::time::sleep(ASK_EVERY).await;
+        watch = ask(client.rpc().show(soon(), watch.name.clone())).await?;
+    }
+    Ok((watch, true))
+}
+
+/// Says what there is now.
+fn tell(session: &Session<'_>, watch: &WatchStatus, complete: bool) -> Result<(), Failure> {
+    let out = session.out;
+    out.line(&format!("added '{}': {}", escape(watch.name.as_bytes()), escape(watch.path.as_bytes())))?;
+    if !complete {
+        out.line("the first scan goes on; see: fsmonctl show")?;
+    } else if watch.state == WatchState::Waiting {
+        out.line("nothing is there yet; it is watched as soon as it is")?;
+    } else {
+        let found = format!("found {} in {}", count(watch.files, "file"), count(watch.folders, "folder"));
+        let then = if watch.files == 0 {
+            String::new()
+        } else if watch.rules.existing == Existing::Run {
+            format!("; {} pending", number(watch.pending))
+        } else {
+            let are = if watch.files == 1 { "is" } else { "are" };
+            format!("; {} already there {are} taken as done; --existing run processes them", count(watch.files, "file"))
+        };
+        out.line(&format!("{found}{then}"))?;
+    }
+    for detail in &watch.details {
+        let state = out.style().state(watch.state);
+        out.line(&format!("{state}: {}", tame(detail)))?;
+    }
+    if watch.rules.command.is_empty() {
+        out.line("no command: events are only logged; see: fsmonctl tail")?;
+    }
+    Ok(out.line(&format!("next occurrence: {}", next_occurrence(watch)))?)
+}

@@ -1,0 +1,99 @@
+//! The verbs, one file each: the doc comment of its struct is its help, its fields are its arguments, `run` does it.
+//!
+//! A verb never talks to a socket or a terminal by itself: it asks through `Client` and tells through `Out`.
+
+mod add;
+mod completions;
+mod health;
+mod list;
+mod log_level;
+mod logs;
+mod pause;
+mod reload;
+mod remove;
+mod resume;
+mod run_now;
+mod runs;
+mod set;
+mod set_interval;
+mod show;
+mod status;
+mod stop;
+mod tail;
+
+use clap::Subcommand;
+
+use crate::args::{Cli, Global};
+use crate::client::{Client, Purpose};
+use crate::failure::Failure;
+use crate::output::Out;
+
+// The text of each verb stands at its struct.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Add(Box<add::Add>),
+    #[command(visible_alias = "rm")]
+    Remove(remove::Remove),
+    #[command(visible_alias = "ls")]
+    List(list::List),
+    Show(show::Show),
+    Set(Box<set::Set>),
+    SetInterval(set_interval::SetInterval),
+    Pause(pause::Pause),
+    Resume(resume::Resume),
+    RunNow(run_now::RunNow),
+    Tail(tail::Tail),
+    Status(status::Status),
+    Health(health::Health),
+    Runs(runs::Runs),
+    Logs(logs::Logs),
+    Reload(reload::Reload),
+    Stop(stop::Stop),
+    LogLevel(log_level::LogLevel),
+    Completions(completions::Completions),
+}
+
+/// What a verb works with.
+pub struct Session<'a> {
+    global: Global,
+    /// Where results go.
+    pub out: &'a Out,
+}
+
+impl Session<'_> {
+    /// A connection for looking.
+    pub async fn look(&self) -> Result<Client, Failure> {
+        Ok(Client::connect(&self.global, Purpose::Look).await?)
+    }
+
+    /// A connection for changing something.
+    pub async fn change(&self) -> Result<Client, Failure> {
+        Ok(Client::connect(&self.global, Purpose::Change).await?)
+    }
+}
+
+/// Runs the verb.
+pub async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
+    let session = Session { global: cli.global, out };
+    let session = &session;
+    match cli.verb {
+        Verb::Add(verb) => verb.run(session).await,
+        Verb::Remove(verb) => verb.run(session).await,
+        Verb::List(verb) => verb.run(session).await,
+        Verb::Show(verb) => verb.run(session).await,
+        Verb::Set(verb) => verb.run(session).await,
+        Verb::SetInterval(verb) => verb.run(session).await,
+        Verb::Pause(verb) => verb.run(session).await,
+        Verb::Resume(verb) => verb.run(session).await,
+        Verb::RunNow(verb) => verb.run(session).await,
+        Verb::Tail(verb) => verb.run(session).await,
+        Verb::Status(verb) => verb.run(session).await,
+        Verb::Health(verb) => verb.run(session).await,
+        Verb::Runs(verb) => verb.run(session).await,
+        Verb::Logs(verb) => verb.run(session).await,
+        Verb::Reload(verb) => verb.run(session).await,
+        Verb::Stop(verb) => verb.run(session).await,
+        Verb::LogLevel(verb) => verb.run(session).await,
+        Verb::Completions(verb) => verb.run(session),
+    }
+}

@@ -1,0 +1,95 @@
+//! `run-now`: a reconcile now, then what is pending; followed in slices.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use fsmon_protocol::ErrorKind;
+use fsmon_protocol::rpc_types::{LONGEST_WAIT, SweepStage, SweepStatus};
+
+use super::Session;
+use crate::args::watches;
+use crate::client::{Client, ask, millis, soon, within};
+use crate::failure::Failure;
+use crate::output::text::{count, number};
+
+/// Look at everything now and run what is pending
+///
+/// Compares the tree with what was done, then runs what is pending; files that wait for another attempt go at once.
+/// Without WATCH, every watch. With --wait it returns when all of it is done: exit 6 if a run failed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+EXAMPLES
+  fsmonctl run-now
+  fsmonctl run-now data --wait            and wait for the results
+  fsmonctl run-now data --all-files       run the command for every file once more")]
+pub struct RunNow {
+    /// Names or paths of watches [default: every watch]
+    watch: Vec<OsString>,
+
+    /// Run every matching file once more, not only those that are pending
+    #[arg(long)]
+    all_files: bool,
+
+    /// Wait until all of it has succeeded, failed or vanished
+    #[arg(long)]
+    wait: bool,
+}
+
+impl RunNow {
+    pub async fn run(self, session: &Session<'_>) -> Result<(), Failure> {
+        let names = watches(&self.watch)?;
+        let out = session.out;
+        let client = session.change().await?;
+        let sweep = ask(client.rpc().run_now(soon(), names, self.all_files)).await?;
+        let sweep = follow(session, &client, sweep, SweepStage::Reconciling).await?;
+        if !out.is_json() {
+            out.line(&looked(&sweep, self.all_files))?;
+        }
+        let sweep = if self.wait { follow(session, &client, sweep, SweepStage::Running).await? } else { sweep };
+        if out.is_json() {
+            out.object(&sweep)?;
+        } else if self.wait {
+            let (ok, failed) = (number(sweep.ok), number(sweep.failed));
+            out.line(&format!("{ok} ok, {failed} failed, {} vanished", number(sweep.vanished)))?;
+        }
+        if self.wait && sweep.failed > 0 {
+            out.note("see: fsmonctl runs --failed");
+            return Err(Failure::Silent(ErrorKind::Unhealthy));
+        }
+        Ok(())
+    }
+}
+
+/// What the reconcile found.
+fn looked(sweep: &SweepStatus, all_files: bool) -> String {
+    let line = format!("{} looked at, {} pending", count(sweep.looked, "file"), number(sweep.pending));
+    if all_files { line } else { format!("{line} (--all-files runs them all)") }
+}
+
+/// Asks again until the sweep is past `stage`.
+async fn follow(
+    session: &Session<'_>,
+    client: &Client,
+    mut sweep: SweepStatus,
+    stage: SweepStage,
+) -> Result<SweepStatus, Failure> {
+    // The daemon answers early only when the stage is over, and a person wants to see the numbers move before that.
+    let progress = session.out.progress();
+    let slice = if progress.is_shown() { PROGRESS_SLICE } else { LONGEST_WAIT };
+    while sweep.stage <= stage {
+        progress.set(&match sweep.stage {
+            SweepStage::Reconciling => format!("{} looked at (Ctrl-C leaves it running)", count(sweep.looked, "file")),
+            SweepStage::Running | SweepStage::Done => format!(
+                "{} of {} ok, {} failed (Ctrl-C leaves it running)",
+                number(sweep.ok),
+                number(sweep.pending),
+                number(sweep.failed)
+            ),
+        });
+        sweep = ask(client.rpc().sweep(within(slice), sweep.id, sweep.stage, millis(slice))).await?;
+    }
+    Ok(sweep)
+}
+
+/// How long one question waits while the progress is shown.
+const PROGRESS_SLICE: std::time::Duration = std::time::Duration::from_millis(500);

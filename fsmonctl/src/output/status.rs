@@ -1,0 +1,295 @@
+//! How watches, runs and the daemon read for people.
+
+use fsmon_protocol::path::{escape, tame};
+use fsmon_protocol::run::RunInfo;
+use fsmon_protocol::spec::{Existing, OnSchedule, Stdin};
+use fsmon_protocol::status::{DaemonStatus, DefinedBy, WatchState, WatchStatus};
+use fsmon_protocol::{SpanOrOff, Timestamp};
+
+use super::table::Sheet;
+use super::text::{clock, command, count, moment, number, outcome, relative, rough, took};
+use super::{Out, json};
+use crate::failure::Failure;
+
+impl Out {
+    /// All watches: a table, or one object each.
+    pub fn watches(&self, watches: &[WatchStatus]) -> Result<(), Failure> {
+        if self.is_json() {
+            return watches.iter().try_for_each(|watch| self.object(watch));
+        }
+        let now = Timestamp::now();
+        let header = ["NAME", "STATE", "FILES", "PENDING", "FAILED", "EVERY", "NEXT", "PATH", "COMMAND"];
+        let mut sheet = Sheet::new(&header, &[7, 8]);
+        for watch in watches {
+            let next = watch.next_due.map_or_else(|| "-".into(), |due| relative(due, now));
+            sheet.row(vec![
+                escape(watch.name.as_bytes()).into_owned(),
+                watch.state.as_str().into(),
+                number(watch.files),
+                number(watch.pending),
+                number(watch.failed),
+                watch.rules.every.to_string(),
+                next,
+                escape(watch.path.as_bytes()).into_owned(),
+                if watch.rules.command.is_empty() { "-".into() } else { command(&watch.rules.command) },
+            ]);
+        }
+        let mut lines = sheet.lines().into_iter();
+        if let Some(header) = lines.next() {
+            self.line(&self.style().bold(&header))?;
+        }
+        // A name has no space in it, so that the first word after it is the state.
+        for (line, watch) in lines.zip(watches) {
+            let (name, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
+            let rest = rest.replacen(watch.state.as_str(), &self.style().state(watch.state), 1);
+            self.line(&format!("{name}{rest}"))?;
+        }
+        Ok(())
+    }
+
+    /// One watch, whole.
+    pub fn watch(&self, watch: &WatchStatus) -> Result<(), Failure> {
+        if self.is_json() {
+            return self.object(watch);
+        }
+        let rows = about(watch, self.style().state(watch.state)).into_iter().chain(rules(watch));
+        let rows: Vec<_> = rows.collect();
+        self.pairs(&rows)
+    }
+
+    /// Keys and values, the values in one column.
+    fn pairs(&self, rows: &[(&str, String)]) -> Result<(), Failure> {
+        let width = rows.iter().map(|(key, _)| key.len()).max().unwrap_or(0) + 1;
+        for (key, value) in rows {
+            self.line(&format!("{:width$} {value}", format!("{key}:")))?;
+        }
+        Ok(())
+    }
+
+    /// The daemon at a glance.
+    pub fn daemon(&self, daemon: &DaemonStatus) -> Result<(), Failure> {
+        if self.is_json() {
+            return self.object(daemon);
+        }
+        let text = |text: &str| escape(text.as_bytes()).into_owned();
+        let c = &daemon.counters;
+        let sum = |of: fn(&WatchStatus) -> u64| number(daemon.watches.iter().map(of).sum());
+        let mut rows = vec![
+            ("fsmond", format!("{}, pid {}, uid {}", text(&daemon.version), daemon.pid, daemon.uid)),
+            ("up", format!("{}, since {}", rough(daemon.uptime.0), clock(daemon.started))),
+            ("socket", text(&daemon.socket)),
+            ("state", text(&daemon.state_dir)),
+            ("config", daemon.config.as_deref().map_or_else(|| "none".into(), text)),
+            ("log", format!("{}, level {}", daemon.log_file.as_deref().map_or("none".into(), text), daemon.log_level)),
+            (
+                "store",
+                match &daemon.store_error {
+                    None => format!("{}, last record {}", self.style().good("writes"), daemon.last_seq),
+                    Some(why) => format!("{}: {}", self.style().bad("cannot write"), tame(why)),
+                },
+            ),
+            ("watches", format!("{}{}", number(daemon.watches.len() as u64), states(&daemon.watches))),
+            (
+                "files",
+                format!(
+                    "{}, {} pending, {} running, {} failed",
+                    sum(|w| w.files),
+                    sum(|w| w.pending),
+                    sum(|w| w.running),
+                    sum(|w| w.failed)
+                ),
+            ),
+            (
+                "since start",
+                format!(
+                    "{}, {}, {} ({} failed)",
+                    count(c.hints, "kernel event"),
+                    count(c.records, "record"),
+                    count(c.runs, "run"),
+                    number(c.runs_failed)
+                ),
+            ),
+        ];
+        if c.overflows > 0 {
+            rows.push(("overflows", format!("{}; each was followed by a scan", number(c.overflows))));
+        }
+        if c.log_lines_dropped > 0 {
+            rows.push(("log lines", format!("{} counted instead of written", number(c.log_lines_dropped))));
+        }
+        self.pairs(&rows)?;
+        for watch in daemon.watches.iter().filter(|watch| !watch.details.is_empty()) {
+            for detail in &watch.details {
+                let state = self.style().state(watch.state);
+                self.line(&format!("{} is {state}: {}", text(&watch.name), tame(detail)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs: a table, or one object each.
+    pub fn runs(&self, runs: &[RunInfo]) -> Result<(), Failure> {
+        if self.is_json() {
+            return runs.iter().try_for_each(|run| self.object(&json::run(run)));
+        }
+        let now = Timestamp::now();
+        let header = ["RUN", "WATCH", "STATUS", "ENDED", "TRY", "TRIGGER", "STARTED", "TOOK", "PATH"];
+        let mut sheet = Sheet::new(&header, &[3, 8]);
+        for run in runs {
+            sheet.row(vec![
+                run.run.to_string(),
+                escape(run.watch.as_bytes()).into_owned(),
+                run.status.as_str().into(),
+                outcome(run),
+                run.attempt.to_string(),
+                run.trigger.as_str().into(),
+                relative(run.started, now),
+                run.ms.map_or_else(|| "-".into(), took),
+                run.path.as_ref().map_or_else(|| "-".into(), ToString::to_string),
+            ]);
+        }
+        let mut lines = sheet.lines().into_iter();
+        if let Some(header) = lines.next() {
+            self.line(&self.style().bold(&header))?;
+        }
+        for (line, run) in lines.zip(runs) {
+            // The status stands behind the watch's name, in which the same word may be.
+            let word = run.status.as_str();
+            let behind = line.find(&*run.watch).map_or(0, |at| at + run.watch.len());
+            let (before, after) = line.split_at(behind);
+            self.line(&format!("{before}{}", after.replacen(word, &self.style().run(run.status), 1)))?;
+        }
+        Ok(())
+    }
+}
+
+/// How many watches are in which state, as ` (2 watching, 1 held)`; nothing where there are none.
+fn states(watches: &[WatchStatus]) -> String {
+    use WatchState::{Degraded, Held, Paused, Scanning, Waiting, Watching};
+    let told: Vec<String> = [Watching, Scanning, Degraded, Waiting, Held, Paused]
+        .into_iter()
+        .map(|state| (state, watches.iter().filter(|w| w.state == state).count()))
+        .filter(|(_, n)| *n > 0)
+        .map(|(state, n)| format!("{n} {}", state.as_str()))
+        .collect();
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
+}
+
+/// How it goes with a watch.
+fn about(watch: &WatchStatus, state: String) -> Vec<(&'static str, String)> {
+    let now = Timestamp::now();
+    let when = |time: Option<Timestamp>, none: &str| time.map_or_else(|| none.into(), |time| moment(time, now));
+    let mut rows = vec![
+        ("name", escape(watch.name.as_bytes()).into_owned()),
+        ("path", escape(watch.path.as_bytes()).into_owned()),
+        ("state", state),
+    ];
+    rows.extend(watch.details.iter().map(|detail| ("why", tame(detail).into_owned())));
+    if let Some(scan) = &watch.scan {
+        let left = count(scan.folders_left, "folder");
+        rows.push(("scan", format!("{} looked at, {left} to go", number(scan.looked))));
+    }
+    rows.extend([
+        (
+            "defined by",
+            match watch.defined_by {
+                DefinedBy::Runtime => "fsmonctl add".into(),
+                DefinedBy::Config => "the config file".into(),
+            },
+        ),
+        ("backend", watch.backend.as_str().into()),
+        (
+            "found",
+            format!(
+                "{} in {}, {} armed",
+                count(watch.files, "file"),
+                count(watch.folders, "folder"),
+                number(watch.armed)
+            ),
+        ),
+        (
+            "work",
+            format!(
+                "{} pending, {} running, {} failed",
+                number(watch.pending),
+                number(watch.running),
+                number(watch.failed)
+            ),
+        ),
+        ("transient", format!("{} created and gone before they were due", count(watch.transient, "file"))),
+        ("open gaps", number(watch.open_gaps)),
+        ("last compared", when(watch.last_reconcile, "never")),
+        ("last occurrence", when(watch.last_due, "none yet")),
+        ("next occurrence", when(watch.next_due, "none")),
+        ("added", moment(watch.added, now)),
+    ]);
+    rows
+}
+
+/// The rules of a watch, each under the name of its option. What is as nobody would ask is left out.
+fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
+    let r = &watch.rules;
+    let globs = |globs: &[String]| command(globs);
+    let yes = |set: bool| if set { "yes" } else { "no" }.to_owned();
+    let kinds: Vec<_> = r.kinds.iter().map(|kind| kind.as_str()).collect();
+    let mut rows = vec![
+        ("command", if r.command.is_empty() { "none; events are only logged".into() } else { command(&r.command) }),
+        ("include", if r.include.is_empty() { "all".into() } else { globs(&r.include) }),
+        ("exclude", if r.exclude.is_empty() { "none".into() } else { globs(&r.exclude) }),
+        ("recursive", yes(r.recursive)),
+        ("hidden", yes(r.hidden)),
+        ("kinds", kinds.join(",")),
+        (
+            "existing",
+            match r.existing {
+                Existing::Skip => "skip",
+                Existing::Run => "run",
+            }
+            .into(),
+        ),
+        ("settle", r.settle.to_string()),
+        ("open-quiet", r.open_quiet.to_string()),
+        ("max-wait", r.max_wait.to_string()),
+        ("every", r.every.to_string()),
+        ("rescan", r.rescan.to_string()),
+        (
+            "on-schedule",
+            match r.on_schedule {
+                OnSchedule::Pending => "pending",
+                OnSchedule::All => "all",
+            }
+            .into(),
+        ),
+        ("concurrency", r.concurrency.to_string()),
+        ("timeout", r.timeout.to_string()),
+        ("grace", r.grace.to_string()),
+        ("retries", r.retries.to_string()),
+        ("backoff", r.backoff.to_string()),
+        (
+            "stdin",
+            match r.stdin {
+                Stdin::None => "none",
+                Stdin::Json => "json",
+            }
+            .into(),
+        ),
+        ("path appended", yes(r.append_path)),
+        ("poll-interval", r.poll_interval.to_string()),
+        ("allow-missing", yes(r.allow_missing)),
+        ("attrib", yes(r.attrib)),
+    ];
+    rows.extend(r.min_size.map(|size| ("min-size", size.to_string())));
+    rows.extend(r.max_size.map(|size| ("max-size", size.to_string())));
+    rows.extend(r.max_depth.map(|depth| ("max-depth", depth.to_string())));
+    rows.extend(r.cwd.as_ref().map(|cwd| ("cwd", escape(cwd.as_bytes()).into_owned())));
+    rows.extend((!r.env.is_empty()).then(|| ("env", command(&r.env))));
+    rows
+}
+
+/// When a watch's schedule is due next, as a clause: `in 2h (every 2h)`.
+pub fn next_occurrence(watch: &WatchStatus) -> String {
+    match (watch.next_due, watch.rules.every) {
+        (_, SpanOrOff::Off) => "none (every off)".into(),
+        (None, SpanOrOff::On(every)) => format!("not yet known (every {every})"),
+        (Some(due), SpanOrOff::On(every)) => format!("{} (every {every})", relative(due, Timestamp::now())),
+    }
+}
