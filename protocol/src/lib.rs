@@ -10,6 +10,7 @@
 pub mod error;
 pub mod event;
 pub mod fingerprint;
+pub mod line;
 pub mod path;
 pub mod rpc_types;
 pub mod run;

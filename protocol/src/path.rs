@@ -117,19 +117,48 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
         for c in chunk.valid().chars() {
             match c {
                 '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\t' => out.push_str("\\t"),
-                '\r' => out.push_str("\\r"),
-                '\u{1b}' => out.push_str("\\e"),
-                c if misleads(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-                c => out.push(c),
+                c => push_shown(&mut out, c),
             }
         }
         for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+            out.extend(byte.escape_ascii().map(char::from));
         }
     }
     Cow::Owned(out)
+}
+
+/// Makes a text safe for a terminal and a log line without touching its backslashes: for sentences in which names are
+/// escaped already. Doing it twice changes nothing.
+pub fn tame(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(misleads) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        push_shown(&mut out, c);
+    }
+    Cow::Owned(out)
+}
+
+/// A name as one word of a line: escaped, and in double quotes where a blank or a quote would blur where it ends.
+pub fn quote(bytes: &[u8]) -> Cow<'_, str> {
+    let shown = escape(bytes);
+    if !shown.is_empty() && !shown.chars().any(|c| c == '"' || c.is_whitespace()) {
+        return shown;
+    }
+    Cow::Owned(format!("\"{}\"", shown.replace('"', "\\\"")))
+}
+
+/// Appends `c` as it may be shown.
+fn push_shown(out: &mut String, c: char) {
+    match c {
+        '\n' => out.push_str("\\n"),
+        '\t' => out.push_str("\\t"),
+        '\r' => out.push_str("\\r"),
+        '\u{1b}' => out.push_str("\\e"),
+        c if misleads(c) => out.extend(c.escape_unicode()),
+        c => out.push(c),
+    }
 }
 
 /// Whether a terminal or a reader would be misled by this character.

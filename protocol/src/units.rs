@@ -203,13 +203,20 @@ impl<'de> Deserialize<'de> for Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
-/// From 1970 on: earlier times are shown as 1970, since no record is older.
-const WRITABLE: std::ops::RangeInclusive<i64> = 0..=i64::MAX;
-
 impl Timestamp {
     /// The time by the system's clock.
     pub fn now() -> Self {
         SystemTime::now().into()
+    }
+
+    /// In UTC to the millisecond, easy on the eye: `2026-11-23 18:10:00.123Z`.
+    pub fn for_people(self) -> String {
+        humantime::format_rfc3339_millis(self.shown()).to_string().replacen('T', " ", 1)
+    }
+
+    /// The time as it is written: what lies before 1970 is shown as 1970, since no record is older.
+    fn shown(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
     }
 
     /// This time and so much more, at most the end of time that can be told (the year 2262).
@@ -241,9 +248,7 @@ impl From<SystemTime> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.clamp(*WRITABLE.start(), *WRITABLE.end());
-        let time = UNIX_EPOCH + Duration::from_nanos(u64::try_from(shown).unwrap_or(0));
-        humantime::format_rfc3339_nanos(time).fmt(f)
+        humantime::format_rfc3339_nanos(self.shown()).fmt(f)
     }
 }
 
