@@ -110,6 +110,11 @@ pub struct Bench {
 
 /// Starts an engine whose core follows `script` and whose clock only moves when the test says so.
 pub fn bench(script: impl FnMut(Now, Input, &mut Vec<Effect>) + Send + 'static) -> Bench {
+    bench_after(0, script)
+}
+
+/// The same, with a ring that begins after this journal number.
+pub fn bench_after(last_seq: u64, script: impl FnMut(Now, Input, &mut Vec<Effect>) + Send + 'static) -> Bench {
     let deadline = Arc::new(Mutex::new(None));
     let core = ScriptedCore { script, deadline: deadline.clone() };
     let edges = FakeEdges::default();
@@ -120,7 +125,7 @@ pub fn bench(script: impl FnMut(Now, Input, &mut Vec<Effect>) + Send + 'static) 
         let clock = clock.clone();
         Box::new(move || Now { mono: clock.load(Ordering::SeqCst), wall: Timestamp::now() })
     };
-    let (handle, task) = super::start(core, all, intake, told, 0);
+    let (handle, task) = super::start(core, all, intake, told, last_seq);
     Bench { handle, task, inbox, hints, edges, deadline, clock }
 }
 

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Access, Bound, Control, DaemonFacts, Limits, Roles, Server, bind, serve};
 use crate::edges::{History, JournalPage, JournalQuery, RunOutput, RunsQuery};
-use crate::engine::testing::{Bench, bench};
+use crate::engine::testing::{Bench, bench_after};
 
 /// A store that has committed what tests say.
 #[derive(Default)]
@@ -106,7 +106,11 @@ impl Control for FakeControl {
         async { Ok(()) }.boxed()
     }
     fn log_level(&self, level: &str) -> Reply<()> {
-        if level == "debug" { Ok(()) } else { Err(ApiError::usage("no such level")) }
+        match level {
+            "debug" => Ok(()),
+            "panic" => panic!("as the test wants"),
+            _ => Err(ApiError::usage("no such level")),
+        }
     }
     fn facts(&self) -> DaemonFacts {
         DaemonFacts {
@@ -153,7 +157,6 @@ fn watch_status(name: &str) -> WatchStatus {
 fn answer(command: &Command) -> Option<Result<Answer, ApiError>> {
     Some(match command {
         Command::Pause(names) if names[0] == "silent" => return None,
-        Command::Pause(names) if names[0] == "panic" => panic!("as the test wants"),
         Command::Add { spec, .. } => Ok(Answer::Watches(vec![watch_status(&spec.path)])),
         Command::Show(names) if names.is_empty() => Ok(Answer::Watches(vec![watch_status("w1"), watch_status("w2")])),
         Command::Show(names) => Err(ApiError::not_found(format!("no watch {}", names[0]))),
@@ -197,10 +200,10 @@ struct Stand {
 
 impl Stand {
     fn new(limits: Limits) -> Self {
-        Self::with_roles(limits, Roles::new(rustix::process::geteuid().as_raw()), 0o600)
+        Self::with(limits, 0, 0o600)
     }
 
-    fn with_roles(limits: Limits, roles: Roles, mode: u32) -> Self {
+    fn with(limits: Limits, last_seq: u64, mode: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stored = Arc::new(Mutex::new(Vec::new()));
         let commands = Arc::new(Mutex::new(Vec::new()));
@@ -220,14 +223,14 @@ impl Stand {
                 _ => {}
             }
         };
-        let bench = bench(script);
+        let bench = bench_after(last_seq, script);
         let history = Arc::new(FakeHistory::default());
         let stop = CancellationToken::new();
         let server = Server {
             engine: bench.handle.clone(),
             history: history.clone(),
             control: Arc::new(FakeControl(stop.clone())),
-            roles,
+            roles: Roles::new(rustix::process::geteuid().as_raw()),
             stop: stop.clone(),
         };
         let path = folder.path().join("s.sock");
