@@ -1,0 +1,155 @@
+//! Carrying out what the core decided, in an order that keeps its promises.
+//!
+//! Within one turn: requests to see are handed to the workers first, since they take longest; records become visible
+//! in the ring; then all store operations are submitted at once; and only then are commands started or ended and
+//! callers answered. So nothing is started or answered whose record was not given to the store before.
+
+use std::collections::HashMap;
+
+use fsmon_core::Effect;
+use fsmon_core::io::{Ack, Answer, LogLevel, RunId, SpawnRequest, StoreOp, Token};
+use fsmon_protocol::ApiError;
+use tokio::sync::{oneshot, watch};
+use tracing::{debug, error, info, warn};
+
+use super::Edges;
+use super::load::{Full, Load};
+use super::record_log::log_record;
+use super::ring::{RingEntry, RingWriter};
+use crate::edges::{RunnerEdge, StoreEdge, WatchEdge};
+
+type Reply = oneshot::Sender<Result<Answer, ApiError>>;
+
+/// What waits until the turn's store operations are submitted.
+enum Later {
+    Spawn(Box<SpawnRequest>),
+    EndRun(RunId),
+    Answer(Token, Result<Answer, ApiError>),
+}
+
+/// Everything the engine acts with.
+pub(super) struct Outbox<W, S, R> {
+    pub edges: Edges<W, S, R>,
+    pub load: Load,
+    ring: RingWriter,
+    sweep_moved: watch::Sender<u64>,
+    waiting: HashMap<Token, Reply>,
+    next_token: Token,
+    operations: Vec<(StoreOp, Option<Ack>)>,
+    later: Vec<Later>,
+}
+
+impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
+    pub fn new(edges: Edges<W, S, R>, ring: RingWriter, sweep_moved: watch::Sender<u64>) -> Self {
+        Self {
+            edges,
+            load: Load::default(),
+            ring,
+            sweep_moved,
+            waiting: HashMap::new(),
+            next_token: 0,
+            operations: Vec::new(),
+            later: Vec::new(),
+        }
+    }
+
+    /// Remembers who waits, and gives the token that the answer will carry.
+    pub fn wait_for(&mut self, reply: Reply) -> Token {
+        self.next_token += 1;
+        self.waiting.insert(self.next_token, reply);
+        self.next_token
+    }
+
+    /// Why hints have to wait, if they have.
+    pub fn full(&self, now: u64) -> Option<Full> {
+        self.load.full(self.edges.store.backlog(), now)
+    }
+
+    /// Carries out one turn's effects.
+    pub fn carry_out(&mut self, effects: &mut Vec<Effect>, now: u64) {
+        let mut asked = false;
+        let mut sweeps = false;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Store(operation, ack) => self.remember(operation, ack),
+                Effect::Spawn(request) => self.later.push(Later::Spawn(request)),
+                Effect::EndRun(run) => self.later.push(Later::EndRun(run)),
+                Effect::Answer(token, answer) => self.later.push(Later::Answer(token, answer)),
+                Effect::SweepMoved(_) => sweeps = true,
+                Effect::Log(level, line) => log(level, &line),
+                seeing => {
+                    asked = true;
+                    self.see(seeing, now);
+                }
+            }
+        }
+        if asked {
+            self.edges.watch.flush();
+        }
+        self.ring.publish();
+        if !self.operations.is_empty() {
+            self.edges.store.submit(std::mem::take(&mut self.operations));
+        }
+        self.act();
+        if sweeps {
+            self.sweep_moved.send_modify(|moves| *moves += 1);
+        }
+    }
+
+    fn see(&mut self, effect: Effect, now: u64) {
+        let edge = &mut self.edges.watch;
+        match effect {
+            Effect::Open(request) => edge.open(request),
+            Effect::Close(watch) => {
+                self.load.closed(watch);
+                edge.close(watch);
+            }
+            Effect::List(request) => {
+                self.load.listing(request.watch, now);
+                edge.list(request);
+            }
+            Effect::Look(request) => {
+                self.load.look(request.watch, now);
+                edge.look(request);
+            }
+            Effect::Disarm(watch, folder) => edge.disarm(watch, folder),
+            Effect::Store(..)
+            | Effect::Spawn(_)
+            | Effect::EndRun(_)
+            | Effect::Answer(..)
+            | Effect::SweepMoved(_)
+            | Effect::Log(..) => {}
+        }
+    }
+
+    fn remember(&mut self, operation: StoreOp, ack: Option<Ack>) {
+        if let StoreOp::Record(row) = &operation {
+            log_record(&row.record);
+            self.ring.push(RingEntry { watch: row.watch, record: row.record.clone() });
+        }
+        self.operations.push((operation, ack));
+    }
+
+    fn act(&mut self) {
+        for later in self.later.drain(..) {
+            match later {
+                Later::Spawn(request) => self.edges.runner.spawn(request),
+                Later::EndRun(run) => self.edges.runner.end(run),
+                Later::Answer(token, answer) => match self.waiting.remove(&token) {
+                    // Whoever asked may have gone meanwhile.
+                    Some(reply) => drop(reply.send(answer)),
+                    None => error!(token, "an answer to nobody: this is a bug in fsmond"),
+                },
+            }
+        }
+    }
+}
+
+fn log(level: LogLevel, line: &str) {
+    match level {
+        LogLevel::Error => error!("{line}"),
+        LogLevel::Warn => warn!("{line}"),
+        LogLevel::Info => info!("{line}"),
+        LogLevel::Debug => debug!("{line}"),
+    }
+}

@@ -1,0 +1,42 @@
+//! `add`: looks at the path before the core hears of it, so that a watch that cannot work is refused with the reason.
+
+use std::time::Duration;
+
+use fsmon_core::io::Command;
+use fsmon_protocol::rpc_types::Reply;
+use fsmon_protocol::spec::WatchSpec;
+use fsmon_protocol::status::{DefinedBy, WatchStatus};
+use fsmon_protocol::{ApiError, ErrorKind};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::place::{Place, look_at};
+use super::session::Session;
+use super::watches::check_cwd;
+
+/// How long a file system has to tell what is at a path.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+
+impl Session {
+    /// Adds a watch; answers when it is recorded.
+    pub async fn add_watch(&self, mut spec: WatchSpec) -> Reply<WatchStatus> {
+        check_cwd(spec.options.cwd.as_deref())?;
+        let path = spec.path.clone();
+        let allow_missing = spec.options.allow_missing == Some(true);
+        let looking = spawn_blocking(move || look_at(&path, allow_missing));
+        let Place { path, only } = match timeout(LONGEST_LOOK, looking).await {
+            Ok(Ok(found)) => found?,
+            Ok(Err(failed)) => return Err(ApiError::bug(format!("looking at the path failed: {failed}"))),
+            Err(_) => {
+                let seconds = LONGEST_LOOK.as_secs();
+                return Err(ApiError::new(
+                    ErrorKind::TimedOut,
+                    format!("the file system did not tell within {seconds} s what is at that path"),
+                )
+                .hint("its mount may hang: see mount, and try ls there"));
+            }
+        };
+        spec.path = path;
+        self.one_watch(Command::Add { spec, defined_by: DefinedBy::Runtime, only }).await
+    }
+}

@@ -1,0 +1,61 @@
+//! `runs` and `logs`: the history of runs and the output of one.
+
+use std::time::Duration;
+
+use fsmon_core::io::{Answer, Command, RunId, WatchId};
+use fsmon_protocol::ApiError;
+use fsmon_protocol::rpc_types::{LogChunk, Reply, RunsRequest};
+use fsmon_protocol::run::RunInfo;
+use tokio::time::{Instant, sleep_until};
+
+use super::session::{Session, odd};
+use crate::edges::RunsQuery;
+
+/// Runs in one reply.
+const MOST_RUNS: u32 = 1000;
+/// Bytes of output in one reply.
+const CHUNK: usize = 256 << 10;
+/// How often a running command's output is looked at for somebody who waits for it.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+impl Session {
+    /// The latest runs, newest first.
+    pub async fn latest_runs(&self, request: RunsRequest) -> Reply<Vec<RunInfo>> {
+        let watch = match request.watch {
+            Some(name) => Some(self.one_id(name).await?),
+            None => None,
+        };
+        let query = RunsQuery { watch, failed: request.failed, max: request.max.min(MOST_RUNS) };
+        self.server.history.runs(query).await
+    }
+
+    async fn one_id(&self, name: String) -> Reply<WatchId> {
+        let mut ids = self.resolve(vec![name]).await?;
+        ids.pop().ok_or_else(|| ApiError::bug("the core resolved a name to nothing"))
+    }
+
+    /// The numbers of watches that are named; all of them where none is.
+    pub async fn resolve(&self, watches: Vec<String>) -> Reply<Vec<WatchId>> {
+        match self.command(Command::Resolve(watches)).await? {
+            Answer::Resolved(ids) => Ok(ids.into_iter().map(|(id, _)| id).collect()),
+            other => Err(odd(&other)),
+        }
+    }
+
+    /// Output of one run from `offset` on, as soon as there is some or the run has ended, at the latest at `until`.
+    pub async fn run_output(&self, run: RunId, offset: u64, until: Instant) -> Reply<LogChunk> {
+        loop {
+            let output = self.server.history.output(run, offset, CHUNK).await?;
+            let now = Instant::now();
+            if !output.bytes.is_empty() || output.ended || now >= until || self.server.stop.is_cancelled() {
+                let finished = output.ended && output.bytes.len() < CHUNK;
+                let next = offset.saturating_add(output.bytes.len() as u64);
+                return Ok(LogChunk { info: output.info, bytes: output.bytes, next, finished });
+            }
+            tokio::select! {
+                () = sleep_until(until.min(now + LOOK_AGAIN)) => {}
+                () = self.server.stop.cancelled() => {}
+            }
+        }
+    }
+}

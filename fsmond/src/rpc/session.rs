@@ -1,0 +1,116 @@
+//! The service for one connection: one line per method, the work is in the file of its theme.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fsmon_core::io::{Answer, Command};
+use fsmon_protocol::ApiError;
+use fsmon_protocol::rpc::Fsmon;
+use fsmon_protocol::rpc_types::{
+    LONGEST_WAIT, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
+};
+use fsmon_protocol::run::RunInfo;
+use fsmon_protocol::spec::{Options, WatchSpec};
+use fsmon_protocol::status::{DaemonStatus, WatchStatus};
+use fsmon_protocol::units::SpanOrOff;
+use tarpc::context::Context;
+use tokio::time::Instant;
+
+use super::Server;
+use super::roles::Role;
+
+/// One connection's view of the server.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// What all share.
+    pub server: Arc<Server>,
+    /// Who is at the other end; none where it could not be told.
+    pub uid: Option<u32>,
+    /// What they may do; none: nothing.
+    pub role: Option<Role>,
+}
+
+impl Session {
+    /// A session of this user.
+    pub fn new(server: Arc<Server>, uid: Option<u32>) -> Self {
+        let role = server.roles.of(uid);
+        Self { server, uid, role }
+    }
+
+    /// Has the engine carry out a command.
+    pub async fn command(&self, command: Command) -> Reply<Answer> {
+        self.server.engine.command(command).await
+    }
+}
+
+/// Until when a request waits that asks to wait so many milliseconds.
+pub fn wait_until(wait_ms: u32) -> Instant {
+    Instant::now() + Duration::from_millis(wait_ms.into()).min(LONGEST_WAIT)
+}
+
+/// The core answered with something else than the command asks for.
+pub fn odd(answer: &Answer) -> ApiError {
+    let what = match answer {
+        Answer::Watches(_) => "watches",
+        Answer::Removed(_) => "removed watches",
+        Answer::Sweep(_) => "a sweep",
+        Answer::Resolved(_) => "names",
+        Answer::Counters(_) => "counters",
+        Answer::Done => "no more than 'done'",
+    };
+    ApiError::bug(format!("the core answered with {what}"))
+}
+
+impl Fsmon for Session {
+    async fn status(self, _: Context) -> Reply<DaemonStatus> {
+        self.daemon_status().await
+    }
+    async fn add(self, _: Context, spec: WatchSpec) -> Reply<WatchStatus> {
+        self.add_watch(spec).await
+    }
+    async fn remove(self, _: Context, watches: Vec<String>, kill: bool) -> Reply<Vec<Removed>> {
+        self.remove_watches(watches, kill).await
+    }
+    async fn list(self, _: Context) -> Reply<Vec<WatchStatus>> {
+        self.watches(Command::Show(Vec::new())).await
+    }
+    async fn show(self, _: Context, watch: String) -> Reply<WatchStatus> {
+        self.one_watch(Command::Show(vec![watch])).await
+    }
+    async fn set(self, _: Context, watch: String, options: Options) -> Reply<WatchStatus> {
+        self.set_options(watch, options).await
+    }
+    async fn set_interval(self, _: Context, watch: String, every: SpanOrOff) -> Reply<WatchStatus> {
+        self.one_watch(Command::SetInterval(watch, every)).await
+    }
+    async fn pause(self, _: Context, watches: Vec<String>) -> Reply<Vec<WatchStatus>> {
+        self.named_watches(watches, Command::Pause).await
+    }
+    async fn resume(self, _: Context, watches: Vec<String>) -> Reply<Vec<WatchStatus>> {
+        self.named_watches(watches, Command::Resume).await
+    }
+    async fn run_now(self, _: Context, watches: Vec<String>, all_files: bool) -> Reply<SweepStatus> {
+        self.start_sweep(watches, all_files).await
+    }
+    async fn sweep(self, _: Context, id: u64, seen: SweepStage, wait_ms: u32) -> Reply<SweepStatus> {
+        self.follow_sweep(id, seen, wait_until(wait_ms)).await
+    }
+    async fn tail(self, _: Context, request: TailRequest) -> Reply<TailReply> {
+        self.tail_from(request).await
+    }
+    async fn runs(self, _: Context, request: RunsRequest) -> Reply<Vec<RunInfo>> {
+        self.latest_runs(request).await
+    }
+    async fn logs(self, _: Context, run: u64, offset: u64, wait_ms: u32) -> Reply<LogChunk> {
+        self.run_output(run, offset, wait_until(wait_ms)).await
+    }
+    async fn reload(self, _: Context) -> Reply<Reloaded> {
+        self.server.control.reload().await
+    }
+    async fn stop(self, _: Context) -> Reply<()> {
+        self.server.control.stop().await
+    }
+    async fn log_level(self, _: Context, level: String) -> Reply<()> {
+        self.server.control.log_level(&level)
+    }
+}

@@ -1,0 +1,75 @@
+//! Every method by every role, and who has which.
+
+use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
+use fsmon_protocol::rpc_types::{Cursor, RunsRequest, SweepStage, TailRequest};
+use fsmon_protocol::spec::{Options, WatchSpec};
+use fsmon_protocol::units::SpanOrOff;
+use fsmon_protocol::{ApiError, ErrorKind};
+use tarpc::RequestName;
+
+use crate::rpc::roles::{Role, Roles, permits, refusal};
+
+/// One request of every method, with the least role that may make it. Written by hand a second time on purpose.
+fn every_method() -> Vec<(FsmonRequest, Role)> {
+    let name = || "w".to_string();
+    let tail = TailRequest { cursor: Cursor::Now, watches: vec![], kinds: vec![], max: 1, wait_ms: 0 };
+    let spec = WatchSpec { name: name(), path: "/r".into(), options: Options::default() };
+    vec![
+        (FsmonRequest::Status {}, Role::Reader),
+        (FsmonRequest::List {}, Role::Reader),
+        (FsmonRequest::Show { watch: name() }, Role::Reader),
+        (FsmonRequest::Sweep { id: 1, seen: SweepStage::Done, wait_ms: 0 }, Role::Reader),
+        (FsmonRequest::Tail { request: tail }, Role::Reader),
+        (FsmonRequest::Runs { request: RunsRequest { watch: None, failed: false, max: 1 } }, Role::Reader),
+        (FsmonRequest::Logs { run: 1, offset: 0, wait_ms: 0 }, Role::Operator),
+        (FsmonRequest::RunNow { watches: vec![], all_files: false }, Role::Operator),
+        (FsmonRequest::Pause { watches: vec![] }, Role::Operator),
+        (FsmonRequest::Resume { watches: vec![] }, Role::Operator),
+        (FsmonRequest::Add { spec }, Role::Admin),
+        (FsmonRequest::Remove { watches: vec![], kill: true }, Role::Admin),
+        (FsmonRequest::Set { watch: name(), options: Options::default() }, Role::Admin),
+        (FsmonRequest::SetInterval { watch: name(), every: SpanOrOff::Off }, Role::Admin),
+        (FsmonRequest::Reload {}, Role::Admin),
+        (FsmonRequest::Stop {}, Role::Admin),
+        (FsmonRequest::LogLevel { level: "info".into() }, Role::Admin),
+    ]
+}
+
+#[test]
+fn every_method_by_every_role() {
+    let methods = every_method();
+    for (request, least) in &methods {
+        assert!(!permits(None, request), "{} needs some role", request.name());
+        for role in [Role::Reader, Role::Operator, Role::Admin] {
+            assert_eq!(permits(Some(role), request), role >= *least, "{} as {role:?}", request.name());
+        }
+    }
+    let mut names: Vec<_> = methods.iter().map(|(request, _)| request.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), methods.len(), "no method twice");
+    // The service is read from its source, so that a new method is missed here.
+    let service = include_str!("../../../../protocol/src/rpc/service.rs");
+    assert_eq!(service.matches("    async fn ").count(), methods.len(), "every method is in this list");
+}
+
+#[test]
+fn a_refusal_has_the_shape_of_the_reply() {
+    for (request, _) in every_method() {
+        let reply = format!("{:?}", refusal(&request, ApiError::new(ErrorKind::NotPermitted, "no")));
+        let method = request.name().rsplit('.').next().unwrap().replace('_', "");
+        assert!(reply.to_lowercase().starts_with(&method.to_lowercase()), "{reply} for {method}");
+    }
+    let reply = refusal(&FsmonRequest::Stop {}, ApiError::refused("no"));
+    assert!(matches!(reply, FsmonResponse::Stop(Err(_))));
+}
+
+#[test]
+fn only_root_and_the_daemons_user_are_anybody() {
+    let roles = Roles::new(1000);
+    assert_eq!(roles.of(Some(0)), Some(Role::Admin));
+    assert_eq!(roles.of(Some(1000)), Some(Role::Admin));
+    assert_eq!(roles.of(Some(1001)), None);
+    assert_eq!(roles.of(Some(u32::MAX)), None);
+    assert_eq!(roles.of(None), None, "not to know who it is, is to refuse");
+}

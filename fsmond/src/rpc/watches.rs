@@ -1,0 +1,92 @@
+//! Methods about watches other than `add`: list, show, set, set-interval, pause, resume, remove.
+//!
+//! The one place through which a watch's state leaves the daemon, so that no value of an environment ever does.
+
+use fsmon_core::io::{Answer, Command};
+use fsmon_protocol::rpc_types::{Removed, Reply};
+use fsmon_protocol::spec::Options;
+use fsmon_protocol::status::{DefinedBy, WatchStatus};
+use fsmon_protocol::{ApiError, path};
+
+use super::roles::Role;
+use super::session::{Session, odd};
+
+impl Session {
+    /// A command that answers with watches.
+    pub async fn watches(&self, command: Command) -> Reply<Vec<WatchStatus>> {
+        match self.command(command).await? {
+            Answer::Watches(watches) => Ok(watches.into_iter().map(|watch| visible(watch, self.role)).collect()),
+            other => Err(odd(&other)),
+        }
+    }
+
+    /// A command that answers with one watch.
+    pub async fn one_watch(&self, command: Command) -> Reply<WatchStatus> {
+        let mut watches = self.watches(command).await?;
+        match watches.len() {
+            1 => Ok(watches.remove(0)),
+            n => Err(ApiError::bug(format!("the core answered with {n} watches instead of one"))),
+        }
+    }
+
+    /// A command on watches of which at least one must be named.
+    pub async fn named_watches(
+        &self,
+        watches: Vec<String>,
+        command: fn(Vec<String>) -> Command,
+    ) -> Reply<Vec<WatchStatus>> {
+        some_named(&watches)?;
+        self.watches(command(watches)).await
+    }
+
+    /// Changes options of one watch.
+    pub async fn set_options(&self, watch: String, options: Options) -> Reply<WatchStatus> {
+        if options.is_empty() {
+            return Err(ApiError::usage("no option is given, so there is nothing to set")
+                .hint("fsmonctl set --help lists the options"));
+        }
+        check_cwd(options.cwd.as_deref())?;
+        self.one_watch(Command::Set { watch, options, by: DefinedBy::Runtime }).await
+    }
+
+    /// Removes watches: all or none.
+    pub async fn remove_watches(&self, watches: Vec<String>, kill: bool) -> Reply<Vec<Removed>> {
+        some_named(&watches)?;
+        match self.command(Command::Remove { watches, kill, by: DefinedBy::Runtime }).await? {
+            Answer::Removed(removed) => Ok(removed),
+            other => Err(odd(&other)),
+        }
+    }
+}
+
+fn some_named(watches: &[String]) -> Result<(), ApiError> {
+    if watches.is_empty() {
+        return Err(ApiError::usage("no watch is named").hint("fsmonctl list shows the watches"));
+    }
+    Ok(())
+}
+
+/// The folder a command runs in is given to the daemon, whose own working folder means nothing to the caller.
+pub fn check_cwd(cwd: Option<&str>) -> Result<(), ApiError> {
+    match cwd {
+        Some(cwd) if !cwd.starts_with('/') || cwd.contains('\0') => {
+            Err(ApiError::usage(format!("cwd '{}' is not an absolute path", path::escape(cwd.as_bytes())))
+                .hint("give the whole path, from / on"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A watch as somebody with this role may see it: no value of an environment ever, and no command line for those who
+/// only look.
+pub fn visible(mut watch: WatchStatus, role: Option<Role>) -> WatchStatus {
+    for pair in &mut watch.rules.env {
+        let name = pair.split('=').next().unwrap_or_default().len();
+        pair.truncate(name);
+        pair.push('=');
+    }
+    if role < Some(Role::Operator) {
+        watch.rules.command.clear();
+    }
+    watch
+}
