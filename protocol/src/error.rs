@@ -25,6 +25,22 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NotFound => "not_found",
+            Self::Usage => "usage",
+            Self::NoDaemon => "no_daemon",
+            Self::TimedOut => "timed_out",
+            Self::NotPermitted => "not_permitted",
+            Self::Unhealthy => "unhealthy",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+impl ErrorKind {
     /// The exit code that fsmonctl ends with for this kind.
     pub const fn exit_code(self) -> u8 {
         match self {

@@ -97,12 +97,31 @@ pub enum Origin {
     Scan,
 }
 
+impl Origin {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Scan => "scan",
+        }
+    }
+}
+
 /// The reason a scan adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// Only the change time differs: content or mode or owner, it cannot be told which.
     Ctime,
+}
+
+impl Why {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ctime => "ctime",
+        }
+    }
 }
 
 /// A span of time in which events of a watch may have been lost. A reconcile closes it.
@@ -136,6 +155,21 @@ pub enum GapReason {
     Down,
     /// A folder could not be read.
     Unreadable,
+}
+
+impl GapReason {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Overflow => "overflow",
+            Self::SourceError => "source_error",
+            Self::Limit => "limit",
+            Self::RootGone => "root_gone",
+            Self::Mount => "mount",
+            Self::Down => "down",
+            Self::Unreadable => "unreadable",
+        }
+    }
 }
 
 /// A run as the journal tells it.
@@ -184,6 +218,18 @@ pub enum OccurrenceStatus {
     SkippedUnable,
 }
 
+impl OccurrenceStatus {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::SkippedBusy => "skipped_busy",
+            Self::SkippedPaused => "skipped_paused",
+            Self::SkippedUnable => "skipped_unable",
+        }
+    }
+}
+
 /// What the daemon did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -194,6 +240,17 @@ pub enum ServiceStatus {
     Stopped,
     /// It read its config again.
     Reloaded,
+}
+
+impl ServiceStatus {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Stopped => "stopped",
+            Self::Reloaded => "reloaded",
+        }
+    }
 }
 
 /// A change of a watch's state.
@@ -229,4 +286,22 @@ pub enum WatchChangeStatus {
     Resumed,
     /// Its first scan is complete.
     Ready,
+}
+
+impl WatchChangeStatus {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+            Self::Degraded => "degraded",
+            Self::Recovered => "recovered",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+            Self::Ready => "ready",
+        }
+    }
 }

@@ -16,6 +16,18 @@ pub enum FileType {
     Other,
 }
 
+impl FileType {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Dir => "dir",
+            Self::Symlink => "symlink",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Inode, size, and times in nanoseconds since 1970, as `statx` gives them. The device number is never kept: it
 /// changes between boots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -103,8 +103,8 @@ impl fmt::Debug for RawPath {
 /// Makes any bytes safe and unambiguous on a terminal and in a log line.
 ///
 /// Bytes that are not UTF-8 become `\xNN`; control characters (C0, DEL, C1) become `\n`, `\t`, `\r`, `\e` or
-/// `\u{NN}`; characters that reorder, hide or join text (Unicode's bidirectional controls, zero-width and other format
-/// characters, line and paragraph separators) become `\u{NNNN}`; a backslash becomes `\\`. Every other character
+/// `\u{NN}`; characters that reorder, hide or join text (Unicode's bidirectional controls, zero-width, invisible and
+/// other format characters, line and paragraph separators) become `\u{NNNN}`; a backslash becomes `\\`. Every other character
 /// stays as it is.
 pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
@@ -117,27 +117,62 @@ pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
         for c in chunk.valid().chars() {
             match c {
                 '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\t' => out.push_str("\\t"),
-                '\r' => out.push_str("\\r"),
-                '\u{1b}' => out.push_str("\\e"),
-                c if misleads(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-                c => out.push(c),
+                c => push_shown(&mut out, c),
             }
         }
         for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+            out.extend(byte.escape_ascii().map(char::from));
         }
     }
     Cow::Owned(out)
 }
 
-/// Whether a terminal or a reader would be misled by this character.
+/// Makes a text safe for a terminal and a log line without touching its backslashes: for sentences in which names are
+/// escaped already. Doing it twice changes nothing.
+pub fn tame(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(misleads) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        push_shown(&mut out, c);
+    }
+    Cow::Owned(out)
+}
+
+/// A name as one word of a line: escaped, and in double quotes where a blank or a quote would blur where it ends.
+pub fn quote(bytes: &[u8]) -> Cow<'_, str> {
+    let shown = escape(bytes);
+    if !shown.is_empty() && !shown.chars().any(|c| c == '"' || c.is_whitespace()) {
+        return shown;
+    }
+    Cow::Owned(format!("\"{}\"", shown.replace('"', "\\\"")))
+}
+
+/// Appends `c` as it may be shown.
+fn push_shown(out: &mut String, c: char) {
+    match c {
+        '\n' => out.push_str("\\n"),
+        '\t' => out.push_str("\\t"),
+        '\r' => out.push_str("\\r"),
+        '\u{1b}' => out.push_str("\\e"),
+        c if misleads(c) => out.extend(c.escape_unicode()),
+        c => out.push(c),
+    }
+}
+
+/// Whether a terminal or a reader would be misled by this character: controls; Unicode's format characters (general
+/// category Cf, of Unicode 16) and separators of lines and paragraphs; what is shown as nothing at all (fillers,
+/// joiners, variation selectors) or has no meaning of its own (tags).
 fn misleads(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl Serialize for RawPath {
@@ -182,3 +217,6 @@ impl<'de> Deserialize<'de> for RawPath {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,22 @@ pub enum RunStatus {
     Lost,
 }
 
+impl RunStatus {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ok => "ok",
+            Self::Retry => "retry",
+            Self::Failed => "failed",
+            Self::Later => "later",
+            Self::Interrupted => "interrupted",
+            Self::Vanished => "vanished",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {

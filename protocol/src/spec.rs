@@ -139,6 +139,7 @@ impl Options {
 /// The options of a watch with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is described at the option of its name")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own, with its own name")]
 pub struct Rules {
     pub command: Vec<String>,
     pub include: Vec<String>,
@@ -265,6 +266,16 @@ pub enum Existing {
     Run,
 }
 
+impl Existing {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Run => "run",
+        }
+    }
+}
+
 /// What an occurrence of the schedule runs, after it has reconciled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -276,6 +287,16 @@ pub enum OnSchedule {
     All,
 }
 
+impl OnSchedule {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::All => "all",
+        }
+    }
+}
+
 /// What a command gets on stdin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -285,6 +306,16 @@ pub enum Stdin {
     None,
     /// The event as one JSON line.
     Json,
+}
+
+impl Stdin {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// How changes of a watch are seen.
@@ -323,3 +354,6 @@ pub fn check_name(name: &str) -> Result<(), ApiError> {
     Err(ApiError::usage(format!("'{}' can't be the name of a watch", crate::path::escape(name.as_bytes())))
         .hint("a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,16 @@ pub enum DefinedBy {
     Config,
 }
 
+impl DefinedBy {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Runtime => "runtime",
+            Self::Config => "config",
+        }
+    }
+}
+
 /// How far a scan is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {

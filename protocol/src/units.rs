@@ -46,9 +46,18 @@ impl FromStr for Span {
     type Err = ParseUnitError;
     fn from_str(s: &str) -> Result<Self, ParseUnitError> {
         let wrong = || ParseUnitError { given: s.into(), expected: "a duration like 500ms, 30s, 15m, 2h or 1d" };
+        if has_calendar_unit(s) {
+            return Err(wrong());
+        }
         let parsed = humantime::parse_duration(s.trim()).map_err(|_| wrong())?;
         if parsed > LONGEST { Err(wrong()) } else { Ok(Self(parsed)) }
     }
+}
+
+/// Whether months or years are meant. They have no fixed length, and `15M` is nearly always a slip for `15m`.
+fn has_calendar_unit(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphabetic())
+        .any(|unit| matches!(unit, "M" | "month" | "months" | "y" | "yr" | "yrs" | "year" | "years"))
 }
 
 impl fmt::Display for Span {
@@ -114,7 +123,7 @@ impl SpanOrOff {
 impl FromStr for SpanOrOff {
     type Err = ParseUnitError;
     fn from_str(s: &str) -> Result<Self, ParseUnitError> {
-        if s == "off" {
+        if s.trim() == "off" {
             return Ok(Self::Off);
         }
         s.parse()
@@ -162,11 +171,14 @@ impl FromStr for Size {
         let shift = match &text[digits.len()..] {
             "" | "B" => 0,
             "K" | "k" | "KiB" => 10,
-            "M" | "MiB" => 20,
-            "G" | "GiB" => 30,
-            "T" | "TiB" => 40,
+            "M" | "m" | "MiB" => 20,
+            "G" | "g" | "GiB" => 30,
+            "T" | "t" | "TiB" => 40,
             _ => return Err(wrong()),
         };
+        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(wrong());
+        }
         let n: u64 = digits.parse().map_err(|_| wrong())?;
         n.checked_mul(1 << shift).map(Self).ok_or_else(wrong)
     }
@@ -203,13 +215,20 @@ impl<'de> Deserialize<'de> for Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
-/// From 1970 on: earlier times are shown as 1970, since no record is older.
-const WRITABLE: std::ops::RangeInclusive<i64> = 0..=i64::MAX;
-
 impl Timestamp {
     /// The time by the system's clock.
     pub fn now() -> Self {
         SystemTime::now().into()
+    }
+
+    /// In UTC to the millisecond, easy on the eye: `2026-11-23 18:10:00.123Z`.
+    pub fn for_people(self) -> String {
+        humantime::format_rfc3339_millis(self.shown()).to_string().replacen('T', " ", 1)
+    }
+
+    /// The time as it is written: what lies before 1970 is shown as 1970, since no record is older.
+    fn shown(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
     }
 
     /// This time and so much more, at most the end of time that can be told (the year 2262).
@@ -241,9 +260,7 @@ impl From<SystemTime> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.clamp(*WRITABLE.start(), *WRITABLE.end());
-        let time = UNIX_EPOCH + Duration::from_nanos(u64::try_from(shown).unwrap_or(0));
-        humantime::format_rfc3339_nanos(time).fmt(f)
+        humantime::format_rfc3339_nanos(self.shown()).fmt(f)
     }
 }
 
@@ -271,3 +288,6 @@ impl<'de> Deserialize<'de> for Timestamp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
