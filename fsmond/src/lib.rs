@@ -5,6 +5,7 @@
 //! outside crate, not each other and not the engine.
 
 pub mod app;
+pub mod args;
 pub mod edges;
 pub mod engine;
 pub mod host;

@@ -1,0 +1,52 @@
+//! The clocks. The only place that reads them for the core, which never does.
+
+use fsmon_core::Now;
+use fsmon_protocol::Timestamp;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use super::os;
+
+/// Both clocks, read one right after the other.
+pub fn now() -> Now {
+    Now { mono: mono(), wall: Timestamp(nanos(clock_gettime(ClockId::Realtime))) }
+}
+
+/// Nanoseconds of a clock that is never set and, on Linux, goes on in suspend.
+pub fn mono() -> u64 {
+    u64::try_from(nanos(clock_gettime(os::MONO))).unwrap_or(0)
+}
+
+/// The wall clock as file systems stamp files with it: on Linux up to one tick (1 to 10 ms) behind [`now`].
+pub fn coarse_wall() -> Timestamp {
+    Timestamp(nanos(clock_gettime(os::COARSE)))
+}
+
+/// Whole nanoseconds, at the ends of what 64 bits hold.
+fn nanos(time: Timespec) -> i64 {
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mono_never_goes_back_and_wall_is_the_systems() {
+        let (first, second) = (now(), now());
+        assert!(second.mono >= first.mono);
+        let system = Timestamp::now();
+        assert!(system.since(first.wall) < std::time::Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_fresh_file_is_stamped_within_the_coarse_clock() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = coarse_wall();
+        let path = folder.path().join("f");
+        std::fs::write(&path, b"x").unwrap();
+        let stamp = Timestamp::from(std::fs::metadata(&path).unwrap().modified().unwrap());
+        let after = now().wall;
+        // Where the kernel has fine-grained stamps they lie between both as well.
+        assert!(before <= stamp && stamp <= after, "{before} <= {stamp} <= {after}");
+    }
+}
