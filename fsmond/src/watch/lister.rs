@@ -41,11 +41,7 @@ fn arm(visit: &Visit, request: &ListRequest, folder: &Entered) -> Armed {
 }
 
 /// Gives all entries in parts. False: nobody wants them any more.
-fn entries(
-    visit: &Visit,
-    folder: &Entered,
-    part: &mut impl FnMut(ListPart) -> bool,
-) -> Result<bool, FolderProblem> {
+fn entries(visit: &Visit, folder: &Entered, part: &mut impl FnMut(ListPart) -> bool) -> Result<bool, FolderProblem> {
     let class = folder.class;
     let mut batch: Vec<(Name, Stat)> = Vec::new();
     let mut wanted = true;

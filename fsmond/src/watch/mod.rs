@@ -63,8 +63,13 @@ pub struct Watching {
 impl Watching {
     /// Starts the edge. Answers go to `inbox`, hints to `ring`; when these are full its threads wait.
     pub fn start(inbox: Inbox, ring: HintRing, own: OwnFiles) -> Self {
+        Self::start_with(inbox, ring, own, notify::refusal())
+    }
+
+    fn start_with(inbox: Inbox, ring: HintRing, own: OwnFiles, notify_refused: Option<String>) -> Self {
         let threads = Threads::default();
-        Self { opener: Opener::new(threads.clone(), inbox, ring, own), threads, pending: Vec::new() }
+        let opener = Opener::new(threads.clone(), inbox, ring, own, notify_refused);
+        Self { opener, threads, pending: Vec::new() }
     }
 
     /// Ends all threads, waiting two seconds at most. Returns how many hang in a mount and were left behind.

@@ -20,30 +20,70 @@ impl Class {
         let base = fs_type.split('.').next().unwrap_or(fs_type);
         let pseudo = PSEUDO.contains(&base);
         let fuse = matches!(base, "fuse" | "fuseblk" | "virtiofs");
-        Self {
-            pseudo,
-            remote: fuse || REMOTE.contains(&base),
-            stable_inodes: !(fuse || UNSTABLE.contains(&base)),
-        }
+        Self { pseudo, remote: fuse || REMOTE.contains(&base), stable_inodes: !(fuse || UNSTABLE.contains(&base)) }
     }
 }
 
 /// Made up by the kernel; `autofs` too, where entering would mount everything.
 const PSEUDO: &[&str] = &[
-    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "efivarfs", "fusectl", "mqueue",
-    "nsfs", "pipefs", "proc", "pstore", "resctrl", "rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "sockfs", "sysfs",
-    "tracefs", "linprocfs", "linsysfs", "procfs", "fdescfs",
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "efivarfs",
+    "fusectl",
+    "mqueue",
+    "nsfs",
+    "pipefs",
+    "proc",
+    "pstore",
+    "resctrl",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "smackfs",
+    "sockfs",
+    "sysfs",
+    "tracefs",
+    "linprocfs",
+    "linsysfs",
+    "procfs",
+    "fdescfs",
 ];
 
 /// Changed by other machines, or by a server behind the kernel's back.
 const REMOTE: &[&str] = &[
-    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2",
-    "smb2", "smb3", "smbfs", "vboxsf", "vmhgfs", "prl_fs",
+    "9p",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "davfs",
+    "gfs2",
+    "glusterfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "smb2",
+    "smb3",
+    "smbfs",
+    "vboxsf",
+    "vmhgfs",
+    "prl_fs",
 ];
 
 /// Inodes made up while mounted.
-const UNSTABLE: &[&str] =
-    &["9p", "cifs", "davfs", "exfat", "msdos", "ntfs", "ntfs3", "prl_fs", "smb2", "smb3", "smbfs", "vboxsf", "vfat", "vmhgfs"];
+const UNSTABLE: &[&str] = &[
+    "9p", "cifs", "davfs", "exfat", "msdos", "ntfs", "ntfs3", "prl_fs", "smb2", "smb3", "smbfs", "vboxsf", "vfat",
+    "vmhgfs",
+];
 
 /// The type behind a magic number of `statfs`, where it is known.
 pub fn name_of(magic: u32) -> Option<&'static str> {
@@ -146,7 +186,8 @@ mod tests {
 
     #[test]
     fn the_mount_table_is_read() {
-        let table = b"22 1 0:20 / /proc rw,nosuid - proc proc rw\n36 35 0:31 / /a\\040b rw master:1 x:2 - fuse.sshfs h:/ rw\n";
+        let table =
+            b"22 1 0:20 / /proc rw,nosuid - proc proc rw\n36 35 0:31 / /a\\040b rw master:1 x:2 - fuse.sshfs h:/ rw\n";
         assert_eq!(type_in_table(table, 36).as_deref(), Some("fuse.sshfs"));
         assert_eq!(type_in_table(table, 22).as_deref(), Some("proc"));
         assert_eq!(type_in_table(table, 2), None);

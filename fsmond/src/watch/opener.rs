@@ -37,6 +37,8 @@ struct Inner {
     inbox: Inbox,
     ring: HintRing,
     own: OwnFiles,
+    /// Why the notify backend is refused, if it is.
+    notify_refused: Option<String>,
     instances: inotify::Instances,
     queue: Mutex<Queue>,
     roots: Mutex<Roots>,
@@ -64,15 +66,14 @@ enum Slot {
 
 impl Opener {
     /// No root yet.
-    pub fn new(threads: Threads, inbox: Inbox, ring: HintRing, own: OwnFiles) -> Self {
+    pub fn new(threads: Threads, inbox: Inbox, ring: HintRing, own: OwnFiles, notify_refused: Option<String>) -> Self {
         let instances = inotify::Instances::new(threads.clone(), ring.clone());
         let (queue, roots) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { threads, inbox, ring, own, instances, queue, roots }))
+        Self(Arc::new(Inner { threads, inbox, ring, own, notify_refused, instances, queue, roots }))
     }
 
-    /// Opens a root soon. One that is open for this watch is closed first.
+    /// Opens a root soon. None is open for this watch.
     pub fn open(&self, request: OpenRequest) {
-        self.close(request.watch);
         let mut roots = lock(&self.0.roots);
         roots.openings += 1;
         let number = roots.openings;
@@ -178,14 +179,7 @@ impl Opener {
         let mount_point = facts.mount_root.unwrap_or_else(|| differs_from_parent(base.as_fd(), &facts));
         let (source, backend, backend_why) = self.source(request, class, &fs_type)?;
         let inode = if class.stable_inodes { facts.inode } else { 0 };
-        let root = Root {
-            watch: request.watch,
-            path: path.to_owned(),
-            facts,
-            class,
-            source,
-            closed: AtomicBool::new(false),
-        };
+        let root = Root { path: path.to_owned(), facts, class, source, closed: AtomicBool::new(false) };
         Ok((root, RootFacts { backend, backend_why, fs_type, inode, mount_point }))
     }
 
@@ -202,15 +196,20 @@ impl Opener {
         let why = class.remote.then_some(unseen);
         let started = match chosen {
             Backend::Notify => {
-                if let Some(why) = notify::refusal() {
-                    return Err(RootProblem::Other(why));
+                if let Some(why) = &self.0.notify_refused {
+                    return Err(RootProblem::Other(why.clone()));
                 }
                 notify::start(request.watch, &self.0.threads, &self.0.ring)
             }
             _ if !cfg!(target_os = "linux") => {
                 return Err(RootProblem::Other("inotify is there on Linux only: use --backend auto".to_owned()));
             }
-            _ => self.0.instances.join(request.watch).map(|instance| instance as Arc<dyn Source>).map_err(told),
+            _ => self
+                .0
+                .instances
+                .join(request.watch)
+                .map(|instance| instance as Arc<dyn Source>)
+                .map_err(|error| told(&error)),
         };
         Ok(match started {
             Ok(source) => (Some(source), chosen, why),
@@ -222,7 +221,7 @@ impl Opener {
 type Chosen = (Option<Arc<dyn Source>>, Backend, Option<String>);
 
 /// Why there is no inotify instance, and what to do about it.
-fn told(error: io::Error) -> String {
+fn told(error: &io::Error) -> String {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::MFILE) => {
             "no inotify instance left for this user: raise fs.inotify.max_user_instances (or the limit on open files)"

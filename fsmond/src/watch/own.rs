@@ -51,6 +51,6 @@ impl OwnFiles {
 impl OwnSet {
     /// Whether this is one of fsmond's own files. The set has a handful of entries.
     pub fn contains(&self, dev: u64, inode: u64) -> bool {
-        self.0.iter().any(|own| *own == (dev, inode))
+        self.0.contains(&(dev, inode))
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fsmon_core::io::{FolderProblem, WatchId};
+use fsmon_core::io::FolderProblem;
 use rustix::io::Errno;
 
 use super::mount::Class;
@@ -20,8 +20,6 @@ use super::sys::{self, Facts};
 
 /// A root that was opened.
 pub struct Root {
-    /// Its watch.
-    pub watch: WatchId,
     /// Its absolute path; symbolic links in it are followed.
     pub path: PathBuf,
     /// What it was when it was opened.

@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn names_keep_their_bytes_and_cut_input_is_harmless() {
-        let whole = [bytes(1, ReadFlags::CREATE | ReadFlags::ISDIR, 0, b"a\xff\nb"), bytes(1, ReadFlags::MODIFY, 0, b"x")];
+        let whole =
+            [bytes(1, ReadFlags::CREATE | ReadFlags::ISDIR, 0, b"a\xff\nb"), bytes(1, ReadFlags::MODIFY, 0, b"x")];
         let name = |name: &[u8], how, dir| HintWhat::Name { folder: NodeId::ROOT, name: name.into(), how, dir };
         assert_eq!(
             decode(&whole, &mut map()),

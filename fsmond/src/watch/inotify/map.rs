@@ -97,17 +97,14 @@ impl Map {
             }
             return;
         }
-        match self.more.get_mut(&wd).and_then(Vec::pop) {
-            Some(next) => {
-                self.first.insert(wd, next);
-                if self.more.get(&wd).is_some_and(Vec::is_empty) {
-                    self.more.remove(&wd);
-                }
+        if let Some(next) = self.more.get_mut(&wd).and_then(Vec::pop) {
+            self.first.insert(wd, next);
+            if self.more.get(&wd).is_some_and(Vec::is_empty) {
+                self.more.remove(&wd);
             }
-            None => {
-                self.first.remove(&wd);
-                self.unused.push(wd);
-            }
+        } else {
+            self.first.remove(&wd);
+            self.unused.push(wd);
         }
     }
 

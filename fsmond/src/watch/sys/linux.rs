@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags, StatxTimestamp, fstatfs, open,
-    openat, openat2, statx,
+    AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags, StatxTimestamp, fstatfs,
+    open, openat, openat2, statx,
 };
 use rustix::io::{Errno, Result};
 use rustix::path::Arg;
@@ -18,8 +18,7 @@ use super::{Facts, components, file_type, nanos};
 /// The kernel takes paths below 4,096 bytes; longer ones are walked in steps of at most this many.
 const STEP: usize = 3840;
 const FIELDS: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
-const BENEATH: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
 /// Set once `openat2` turned out to be missing (before Linux 5.6) or forbidden (by a seccomp filter).
@@ -122,7 +121,7 @@ fn facts(told: &Statx) -> Facts {
 
 /// Gives each name of a folder but `.` and `..` to `each`, until that fails.
 pub fn names(folder: BorrowedFd<'_>, mut each: impl FnMut(&CStr) -> Result<()>) -> Result<()> {
-    let mut buffer = [const { MaybeUninit::uninit() }; 32 * 1024];
+    let mut buffer = [const { MaybeUninit::uninit() }; 16 * 1024];
     let mut entries = RawDir::new(folder, &mut buffer);
     while let Some(entry) = entries.next() {
         let entry = entry?;
