@@ -76,17 +76,40 @@ struct NotifySource {
 struct Shared {
     watch: WatchId,
     paths: Mutex<Paths>,
-    queue: Mutex<VecDeque<notify::Result<notify::Event>>>,
+    queue: Mutex<Queue>,
     /// Set when the queue was full.
     lost: AtomicBool,
     quit: AtomicBool,
     forwarder: OnceLock<Thread>,
 }
 
+/// Events in the order they came, numbered.
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<notify::Result<notify::Event>>,
+    /// The number of the first of them.
+    first: u64,
+}
+
+impl Queue {
+    /// The number of the next event that comes.
+    fn next(&self) -> u64 {
+        self.first + self.events.len() as u64
+    }
+}
+
+/// The folders behind one path.
+#[derive(Default)]
+struct Place {
+    nodes: Vec<NodeId>,
+    /// Events with a lower number are about what was at this path before.
+    since: u64,
+}
+
 /// Which path stands for which folders.
 #[derive(Default)]
 struct Paths {
-    folders: HashMap<PathBuf, Vec<NodeId>>,
+    folders: HashMap<PathBuf, Place>,
     nodes: HashMap<NodeId, PathBuf>,
     wanted: HashMap<NodeId, u64>,
     tickets: u64,
@@ -97,18 +120,24 @@ impl Paths {
     /// Takes a folder off its path. Returns whether nobody uses the path now.
     fn release(&mut self, node: NodeId) -> Option<PathBuf> {
         let path = self.nodes.remove(&node)?;
-        let users = self.folders.get_mut(&path)?;
-        users.retain(|other| *other != node);
-        users.is_empty().then(|| {
+        let place = self.folders.get_mut(&path)?;
+        place.nodes.retain(|other| *other != node);
+        place.nodes.is_empty().then(|| {
             self.folders.remove(&path);
             path
         })
     }
 
+    /// The folders that an event with this number is about.
+    fn at(&self, path: &Path, number: u64) -> &[NodeId] {
+        self.folders.get(path).filter(|place| place.since <= number).map_or(&[], |place| &place.nodes)
+    }
+
     /// Takes off all folders at a path or below it, which are not armed any more.
     fn forget(&mut self, path: &Path) -> Vec<NodeId> {
         let gone: Vec<PathBuf> = self.folders.keys().filter(|other| other.starts_with(path)).cloned().collect();
-        let nodes: Vec<NodeId> = gone.iter().filter_map(|path| self.folders.remove(path)).flatten().collect();
+        let nodes: Vec<NodeId> =
+            gone.iter().filter_map(|path| self.folders.remove(path)).flat_map(|place| place.nodes).collect();
         for node in &nodes {
             self.nodes.remove(node);
         }
@@ -121,8 +150,8 @@ impl Shared {
     /// Takes what notify gives. Must not wait: notify's own thread calls it.
     fn put(&self, event: notify::Result<notify::Event>) {
         let mut queue = lock(&self.queue);
-        if queue.len() < RING {
-            queue.push_back(event);
+        if queue.events.len() < RING {
+            queue.events.push_back(event);
         } else {
             self.lost.store(true, Ordering::Release);
         }
@@ -136,7 +165,12 @@ impl Shared {
     fn forward(&self, threads: &Threads, ring: &HintRing) {
         let mut moved = false;
         while !threads.stopping() && !self.quit.load(Ordering::Acquire) {
-            let events = mem::take(&mut *lock(&self.queue));
+            let (first, events) = {
+                let mut queue = lock(&self.queue);
+                let first = queue.first;
+                queue.first = queue.next();
+                (first, mem::take(&mut queue.events))
+            };
             let mut hints = Vec::with_capacity(events.len());
             if self.lost.swap(false, Ordering::AcqRel) {
                 hints.push(HintWhat::Overflow);
@@ -147,15 +181,15 @@ impl Shared {
                     continue;
                 }
                 thread::park_timeout(QUIET);
-                if !lock(&self.queue).is_empty() {
+                if !lock(&self.queue).events.is_empty() {
                     continue;
                 }
                 moved = false;
                 hints.push(HintWhat::ReadEmpty);
             }
             let mut paths = lock(&self.paths);
-            for event in events {
-                decode::event(event, &mut paths, &mut hints);
+            for (number, event) in (first..).zip(events) {
+                decode::event(event, number, &mut paths, &mut hints);
             }
             drop(paths);
             moved |= hints.iter().any(decode::is_moved_from);
@@ -168,19 +202,40 @@ impl Shared {
 }
 
 impl NotifySource {
+    /// Lets go of paths that nobody uses any more.
+    fn give_back(&self, watcher: &mut RecommendedWatcher) {
+        loop {
+            let mut paths = lock(&self.shared.paths);
+            let Some(path) = paths.unused.pop() else { return };
+            let used = paths.folders.contains_key(&path);
+            drop(paths);
+            if !used {
+                // It fails where notify has let go of it by itself.
+                let _gone = watcher.unwatch(&path);
+            }
+        }
+    }
+
+    /// Arms a path for a folder. What happens there from when this returns on is told of the folder; what happened
+    /// before is found by the listing that follows.
     fn watch(&self, watcher: &mut RecommendedWatcher, node: NodeId, path: &Path) -> Result<(), notify::Error> {
-        // The path may still be armed for a folder that was here before.
         let mut paths = lock(&self.shared.paths);
         let before = paths.release(node);
-        let armed = paths.folders.contains_key(path) || before.as_deref() == Some(path);
-        paths.unused.extend(before.filter(|before| before != path));
-        paths.nodes.insert(node, path.to_owned());
-        paths.folders.entry(path.to_owned()).or_default().push(node);
+        paths.unused.extend(before);
+        let armed_before = paths.folders.contains_key(path) || paths.unused.iter().any(|unused| unused == path);
         drop(paths);
-        if armed {
+        if armed_before {
+            // It may have been another folder then. It fails where notify has let go of it by itself.
             let _gone = watcher.unwatch(path);
         }
-        watcher.watch(path, RecursiveMode::NonRecursive)
+        watcher.watch(path, RecursiveMode::NonRecursive)?;
+        let mut paths = lock(&self.shared.paths);
+        let since = lock(&self.shared.queue).next();
+        let place = paths.folders.entry(path.to_owned()).or_default();
+        place.nodes.push(node);
+        place.since = since;
+        paths.nodes.insert(node, path.to_owned());
+        Ok(())
     }
 }
 
@@ -207,13 +262,14 @@ impl Source for NotifySource {
         let failed = match watched {
             Ok(()) if is_same(folder, &path) => return Armed::Yes,
             Ok(()) => {
-                let _gone = watcher.unwatch(&path);
+                lock(&self.shared.paths).unused.push(path);
                 Armed::Failed("it was replaced while it was armed".to_owned())
             }
             Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => Armed::NoMoreWatches,
             Err(error) => Armed::Failed(error.to_string()),
         };
         lock(&self.shared.paths).release(node);
+        self.give_back(&mut watcher);
         failed
     }
 
@@ -232,17 +288,7 @@ impl Source for NotifySource {
     }
 
     fn tidy(&self) {
-        let mut watcher = lock(&self.watcher);
-        loop {
-            let mut paths = lock(&self.shared.paths);
-            let Some(path) = paths.unused.pop() else { return };
-            let used = paths.folders.contains_key(&path);
-            drop(paths);
-            if !used {
-                // It fails where notify has let go of it by itself.
-                let _gone = watcher.unwatch(&path);
-            }
-        }
+        self.give_back(&mut lock(&self.watcher));
     }
 
     fn close(&self, _watch: WatchId) {

@@ -30,8 +30,11 @@ const MASK: WatchFlags = WatchFlags::CREATE
 /// Arms an open folder. The path leads the kernel to exactly this folder, whatever its name is by now.
 pub fn arm(instance: &Instance, key: Key, folder: BorrowedFd<'_>) -> Armed {
     let arming = lock(&instance.arming);
-    if instance.quit.load(Ordering::Acquire) || !lock(&instance.map).is_wanted(key) {
+    if !lock(&instance.map).is_wanted(key) {
         return Armed::NotAsked;
+    }
+    if instance.quit.load(Ordering::Acquire) {
+        return Armed::Failed("nobody reads its events any more".to_owned());
     }
     let mut path = [0_u8; 32];
     let Some(path) = fd_path(&mut path, folder) else { return Armed::Failed("no path".to_owned()) };

@@ -70,10 +70,8 @@ impl Map {
             Some(old) => self.release(key, old),
             None => {}
         }
-        if self.first.contains_key(&wd) {
+        if *self.first.entry(wd).or_insert(key) != key {
             self.more.entry(wd).or_default().push(key);
-        } else {
-            self.first.insert(wd, key);
         }
         true
     }

@@ -42,6 +42,7 @@ pub fn run(instance: &Arc<Instance>, threads: &Threads, ring: &HintRing) {
             Err(Errno::AGAIN | Errno::INTR) => continue,
             Err(error) => {
                 threads.send(ring, failed(instance, error), &instance.quit);
+                instance.quit.store(true, Ordering::Release);
                 break;
             }
         };

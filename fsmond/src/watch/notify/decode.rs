@@ -11,7 +11,7 @@ use notify::event::{
 use super::Paths;
 
 /// Adds the hints of one event.
-pub fn event(event: notify::Result<Event>, paths: &mut Paths, hints: &mut Vec<HintWhat>) {
+pub fn event(event: notify::Result<Event>, number: u64, paths: &mut Paths, hints: &mut Vec<HintWhat>) {
     let event = match event {
         Ok(event) => event,
         Err(error) => return hints.push(HintWhat::SourceFailed(error.to_string())),
@@ -28,8 +28,14 @@ pub fn event(event: notify::Result<Event>, paths: &mut Paths, hints: &mut Vec<Hi
     let dir = matches!(event.kind, EventKind::Create(CreateKind::Folder) | EventKind::Remove(RemoveKind::Folder));
     let leaves = both || matches!(how, NameHint::Deleted | NameHint::MovedFrom(_)) || is_move_self(&event);
     for path in &event.paths {
-        let armed = paths.folders.contains_key(path);
-        name(path, how, dir || armed, paths, hints);
+        let armed = !paths.at(path, number).is_empty();
+        let Some((parent, name)) = path.parent().zip(path.file_name()) else { continue };
+        hints.extend(paths.at(parent, number).iter().map(|folder| HintWhat::Name {
+            folder: *folder,
+            name: name.as_bytes().into(),
+            how,
+            dir: dir || armed,
+        }));
         if leaves && armed {
             folder_left(path, is_move_self(&event), paths, hints);
         }
@@ -44,13 +50,6 @@ pub fn is_moved_from(what: &HintWhat) -> bool {
 /// A folder was itself told to be moved, which has no cookie.
 fn is_move_self(event: &Event) -> bool {
     event.kind == EventKind::Modify(ModifyKind::Name(RenameMode::From)) && event.tracker().is_none()
-}
-
-fn name(path: &Path, how: NameHint, dir: bool, paths: &Paths, hints: &mut Vec<HintWhat>) {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
-    for folder in paths.folders.get(parent).into_iter().flatten() {
-        hints.push(HintWhat::Name { folder: *folder, name: name.as_bytes().into(), how, dir });
-    }
 }
 
 /// An armed folder is not where it was armed: notify lets go of it and of all below.

@@ -58,7 +58,17 @@ fn open_in_steps(root: BorrowedFd<'_>, path: &[u8], read: bool) -> Result<OwnedF
 }
 
 fn open_step(from: BorrowedFd<'_>, path: &[u8], read: bool) -> Result<OwnedFd> {
-    let how = if read { FOLDER } else { FOLDER | OFlags::PATH };
+    if !read {
+        return open_at_once(from, path, FOLDER | OFlags::PATH);
+    }
+    // Listing should not write times of access. Only the owner of a folder and root may ask for that.
+    match open_at_once(from, path, FOLDER | OFlags::NOATIME) {
+        Err(Errno::PERM) => open_at_once(from, path, FOLDER),
+        result => result,
+    }
+}
+
+fn open_at_once(from: BorrowedFd<'_>, path: &[u8], how: OFlags) -> Result<OwnedFd> {
     // EAGAIN: somebody renamed something while the kernel walked; a few more tries settle it.
     let mut tries = 0;
     loop {
