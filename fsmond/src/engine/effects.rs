@@ -20,6 +20,9 @@ use crate::edges::{RunnerEdge, StoreEdge, WatchEdge};
 
 type Reply = oneshot::Sender<Result<Answer, ApiError>>;
 
+/// The token of a command that was given to the core before the engine started: nobody waits for its answer.
+pub const NOBODY: Token = 0;
+
 /// What waits until the turn's store operations are submitted.
 enum Later {
     Spawn(Box<SpawnRequest>),
@@ -138,6 +141,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
                 Later::Answer(token, answer) => match self.waiting.remove(&token) {
                     // Whoever asked may have gone meanwhile.
                     Some(reply) => drop(reply.send(answer)),
+                    None if token == NOBODY => {}
                     None => error!(token, "an answer to nobody: this is a bug in fsmond"),
                 },
             }
