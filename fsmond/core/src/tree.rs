@@ -42,6 +42,10 @@ impl Flags {
     pub const MOVING: Self = Self(256);
     /// A folder whose first listing is on its way.
     pub const LISTING: Self = Self(512);
+    /// A folder that was not found when it was to be listed, and that is listed again if it is there after all.
+    pub const UNLISTED: Self = Self(1024);
+    /// What a scan found of it is kept until the scan is complete, and nothing was told of it since.
+    pub const DEFERRED: Self = Self(2048);
     /// It is a place that is free.
     const FREE: Self = Self(0x8000);
 }

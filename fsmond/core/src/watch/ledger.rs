@@ -164,11 +164,12 @@ impl Watch {
         let pending = self.pending.get(at);
         let seen = self.ledger.fresh.get(&at).copied().or_else(|| pending.and_then(|p| p.seen));
         let dir = node.is_dir().then_some(Fingerprint { inode: node.ident, size: 0, mtime: 0, ctime: 0 });
+        // One in limbo is stored where it was: that is what the journal has told.
+        let from = self.limbo_of(at);
         NodeRow {
             index: at,
-            parent: node.parent(),
-            // One in limbo is stored under its hidden name, and found gone by the scan at start.
-            name: node.name().into(),
+            parent: from.map_or(node.parent(), |from| from.folder.index),
+            name: from.map_or(node.name(), |from| &from.name).into(),
             file_type: node.file_type,
             known: node.has(Flags::KNOWN),
             seen: dir.or(seen),

@@ -27,6 +27,8 @@ struct Asked {
     deep: bool,
     /// Whether it is part of the reconcile under way.
     scan: bool,
+    /// How many folders had been renamed when it was sent: its path may be an old one.
+    moves: u64,
 }
 
 /// The listings of one watch.
@@ -35,6 +37,7 @@ pub(super) struct Listings {
     waiting: std::collections::VecDeque<Asked>,
     sent: HashMap<u32, Asked>,
     of_scan: usize,
+    moves: u64,
 }
 
 impl Listings {
@@ -55,9 +58,14 @@ impl Listings {
         }
     }
 
+    /// A folder was renamed.
+    pub fn moved(&mut self) {
+        self.moves += 1;
+    }
+
     /// Forgets all of them: the source was closed.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { moves: self.moves, ..Self::default() };
     }
 }
 
@@ -66,7 +74,7 @@ impl Watch {
     pub(super) fn list_folder(&mut self, at: u32, deep: bool, scan: bool, ctx: &mut Ctx<'_>) {
         self.listings.of_scan += usize::from(scan);
         self.tree.node_mut(at).set(Flags::LISTING);
-        self.listings.waiting.push_back(Asked { folder: self.tree.id(at), deep, scan });
+        self.listings.waiting.push_back(Asked { folder: self.tree.id(at), deep, scan, moves: 0 });
         self.send_listings(ctx);
     }
 
@@ -83,7 +91,7 @@ impl Watch {
                 continue;
             };
             let tag = ctx.shared.tag();
-            self.listings.sent.insert(tag, asked);
+            self.listings.sent.insert(tag, Asked { moves: self.listings.moves, ..asked });
             ctx.out.push(Effect::List(ListRequest {
                 watch: self.id,
                 folder: asked.folder,
@@ -288,9 +296,14 @@ impl Watch {
     fn on_list_failed(&mut self, at: u32, problem: &FolderProblem, asked: Asked, ctx: &mut Ctx<'_>) {
         let known = self.tree.node(at).has(Flags::KNOWN);
         match problem {
+            FolderProblem::Gone if at != ROOT && asked.moves != self.listings.moves => {
+                // Asked for by a path that may have been renamed since.
+                self.list_folder(at, asked.deep, asked.scan, ctx);
+            }
             FolderProblem::Gone if at == ROOT => self.lose_root("it is not there", ctx),
             FolderProblem::Gone if known => {
                 let told = if asked.scan { Told::SCAN } else { Told::FOUND };
+                self.tree.node_mut(at).set(Flags::UNLISTED);
                 self.suspect(at, told, When::Now, ctx);
             }
             FolderProblem::Gone => {

@@ -113,7 +113,7 @@ impl Daemon {
         for node in next.stored.nodes.clone().into_values() {
             assert!(next.machine.restore(WATCH, node));
         }
-        assert_eq!(next.machine.restored(WATCH), 0, "every stored row makes sense");
+        assert_eq!(next.machine.restored(WATCH), 0, "every stored row makes sense: {:#?}", next.stored.nodes);
         let now = next.now(disk);
         for row in next.stored.journal.clone() {
             next.machine.replay(now, &row);
