@@ -340,6 +340,11 @@ impl Tree {
         path
     }
 
+    /// The inode of a folder, 0 where it is not known or not stable. The root's is known to who opened it.
+    pub fn inode(&self, at: u32) -> u64 {
+        if self.node(at).ident > 1 { self.node(at).ident } else { 0 }
+    }
+
     /// How many folders an entry is below the root: 0 for the root's own entries.
     pub fn depth(&self, at: u32) -> u32 {
         let mut depth = 0;

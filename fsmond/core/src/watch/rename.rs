@@ -143,7 +143,7 @@ impl Watch {
         self.suspects.forget(at);
         self.tree.node_mut(at).clear(Flags::SUSPECT);
         if let Some(before) = before {
-            self.tell_folder(folder, 0, ctx);
+            self.tell_folder(folder, None, ctx);
             self.tell_dir_renamed(at, &before, ctx);
         }
         self.drop_unwanted(ctx);
