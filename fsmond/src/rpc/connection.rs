@@ -2,7 +2,6 @@
 //!
 //! Runs in a task of its own, and each request in another, so that a panic ends no more than the one or the other.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -87,21 +86,14 @@ async fn talk(
         while !answering.is_empty() {
             tokio::select! {
                 biased;
-                // What is asked from now on is not answered: the client sees the end of the connection.
                 Some(done) = answering.join_next() => report(done),
-                Some(_) = requests.next() => {}
-                else => break,
+                // What is asked from now on is not answered: the client sees the end of the connection.
+                asked = requests.next() => if !matches!(asked, Some(Ok(_))) { return },
             }
         }
         // The last reply is in the channel's queue: reading on is what writes it out.
-        let _: Result<Infallible, _> = timeout(LAST_WRITES, async {
-            loop {
-                if requests.next().await.is_none_or(|request| request.is_err()) {
-                    std::future::pending::<()>().await;
-                }
-            }
-        })
-        .await;
+        let writing = async { while let Some(Ok(_)) = requests.next().await {} };
+        let _ = timeout(LAST_WRITES, writing).await;
     };
     let _ = timeout(limits.stopping, last).await;
     "the daemon stops"
