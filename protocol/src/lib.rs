@@ -1,7 +1,7 @@
 //! The contract between fsmond and fsmonctl, and the only crate both use.
 //!
-//! Always here: the types that travel (specs, records, runs, status, errors), with serde only. Behind the feature
-//! `rpc`: the service, its guarded codec, the version preamble, the one rule for where things are, and connecting.
+//! Always here: the types that travel (specs, records, runs, status, errors) and the one line of `tail`. Behind the
+//! feature `rpc`: the service, its guarded codec, the version preamble, the one rule for where things are, and connecting.
 //!
 //! The wire is bincode, which describes nothing by itself. So in every type here: never reorder or remove a field or
 //! a variant, never use `skip_serializing_if`, `untagged` or `flatten`. New things go at the end, with a new

@@ -103,8 +103,8 @@ impl fmt::Debug for RawPath {
 /// Makes any bytes safe and unambiguous on a terminal and in a log line.
 ///
 /// Bytes that are not UTF-8 become `\xNN`; control characters (C0, DEL, C1) become `\n`, `\t`, `\r`, `\e` or
-/// `\u{NN}`; characters that reorder, hide or join text (Unicode's bidirectional controls, zero-width and other format
-/// characters, line and paragraph separators) become `\u{NNNN}`; a backslash becomes `\\`. Every other character
+/// `\u{NN}`; characters that reorder, hide or join text (Unicode's bidirectional controls, zero-width, invisible and
+/// other format characters, line and paragraph separators) become `\u{NNNN}`; a backslash becomes `\\`. Every other character
 /// stays as it is.
 pub fn escape(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
@@ -161,12 +161,18 @@ fn push_shown(out: &mut String, c: char) {
     }
 }
 
-/// Whether a terminal or a reader would be misled by this character.
+/// Whether a terminal or a reader would be misled by this character: controls; Unicode's format characters (general
+/// category Cf, of Unicode 16) and separators of lines and paragraphs; what is shown as nothing at all (fillers,
+/// joiners, variation selectors) or has no meaning of its own (tags).
 fn misleads(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl Serialize for RawPath {
@@ -211,3 +217,6 @@ impl<'de> Deserialize<'de> for RawPath {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -354,3 +354,6 @@ pub fn check_name(name: &str) -> Result<(), ApiError> {
     Err(ApiError::usage(format!("'{}' can't be the name of a watch", crate::path::escape(name.as_bytes())))
         .hint("a name is 1 to 64 of the characters A-Z a-z 0-9 . _ -"))
 }
+
+#[cfg(test)]
+mod tests;

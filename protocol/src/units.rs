@@ -46,9 +46,18 @@ impl FromStr for Span {
     type Err = ParseUnitError;
     fn from_str(s: &str) -> Result<Self, ParseUnitError> {
         let wrong = || ParseUnitError { given: s.into(), expected: "a duration like 500ms, 30s, 15m, 2h or 1d" };
+        if has_calendar_unit(s) {
+            return Err(wrong());
+        }
         let parsed = humantime::parse_duration(s.trim()).map_err(|_| wrong())?;
         if parsed > LONGEST { Err(wrong()) } else { Ok(Self(parsed)) }
     }
+}
+
+/// Whether months or years are meant. They have no fixed length, and `15M` is nearly always a slip for `15m`.
+fn has_calendar_unit(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphabetic())
+        .any(|unit| matches!(unit, "M" | "month" | "months" | "y" | "yr" | "yrs" | "year" | "years"))
 }
 
 impl fmt::Display for Span {
@@ -114,7 +123,7 @@ impl SpanOrOff {
 impl FromStr for SpanOrOff {
     type Err = ParseUnitError;
     fn from_str(s: &str) -> Result<Self, ParseUnitError> {
-        if s == "off" {
+        if s.trim() == "off" {
             return Ok(Self::Off);
         }
         s.parse()
@@ -162,11 +171,14 @@ impl FromStr for Size {
         let shift = match &text[digits.len()..] {
             "" | "B" => 0,
             "K" | "k" | "KiB" => 10,
-            "M" | "MiB" => 20,
-            "G" | "GiB" => 30,
-            "T" | "TiB" => 40,
+            "M" | "m" | "MiB" => 20,
+            "G" | "g" | "GiB" => 30,
+            "T" | "t" | "TiB" => 40,
             _ => return Err(wrong()),
         };
+        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(wrong());
+        }
         let n: u64 = digits.parse().map_err(|_| wrong())?;
         n.checked_mul(1 << shift).map(Self).ok_or_else(wrong)
     }
@@ -276,3 +288,6 @@ impl<'de> Deserialize<'de> for Timestamp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ pub mod places;
 pub mod preamble;
 pub mod server;
 pub mod service;
+pub mod stall;
 
 pub use connect::{call_error, connect, connect_first, context};
 pub use service::{Fsmon, FsmonClient, FsmonRequest, FsmonResponse, ServeFsmon};

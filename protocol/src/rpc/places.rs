@@ -162,6 +162,18 @@ pub fn state_dir(env: &Env) -> Result<PathBuf, ApiError> {
     })
 }
 
+/// The state folder of `fsmond --watch ROOT`, below the usual one: the same for the same `root` at every start, so that
+/// its ledger goes on. `root` has to be absolute.
+pub fn one_watch_state_dir(state: &Path, root: &Path) -> PathBuf {
+    // FNV-1a with 64 bits: short, since a socket's path has to fit, and the same in every version.
+    let hash = root
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    state.join("watch").join(format!("{hash:016x}"))
+}
+
 /// The config file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigFile {

@@ -44,6 +44,14 @@ fn state_follows_its_row() {
 }
 
 #[test]
+fn one_watch_has_a_state_of_its_own_that_never_moves() {
+    let of = |root: &str| one_watch_state_dir(Path::new("/s"), Path::new(root));
+    // The test vector of FNV-1a for "a".
+    assert_eq!(of("a"), PathBuf::from("/s/watch/af63dc4c8601ec8c"));
+    assert_ne!(of("/data"), of("/data2"));
+}
+
+#[test]
 fn config_follows_its_row() {
     let mut given = root(&[("FSMON_CONFIG", "/c.toml")]);
     given.given.config = Some("mine.toml".into());
