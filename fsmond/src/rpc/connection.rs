@@ -9,6 +9,7 @@ use fsmon_protocol::VERSION;
 use fsmon_protocol::rpc::codec::DaemonWire;
 use fsmon_protocol::rpc::preamble;
 use fsmon_protocol::rpc::server::MAX_IN_FLIGHT;
+use fsmon_protocol::rpc::stall::StallGuard;
 use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
 use futures::StreamExt;
 use tarpc::server::{BaseChannel, Channel, Config};
@@ -21,7 +22,7 @@ use tracing::{debug, error, info};
 
 use super::Limits;
 use super::gate::Gate;
-use super::guarded::Guarded;
+use super::hang_up::HangUp;
 use super::session::Session;
 
 /// How long the last replies have to be written out after the last request is answered, when the daemon stops.
@@ -30,7 +31,7 @@ const LAST_WRITES: Duration = Duration::from_millis(100);
 /// Serves one connection until it ends.
 pub async fn serve(stream: UnixStream, session: Session, limits: Limits) {
     let hung_up = CancellationToken::new();
-    let mut stream = Guarded::new(stream, hung_up.clone(), limits.unread_reply);
+    let mut stream = StallGuard::new(HangUp::new(stream, hung_up.clone()), limits.unread_reply);
     let uid = session.uid;
     let stop = session.server.stop.clone();
     let greeting = preamble::exchange(&mut stream, VERSION, limits.first_request);
@@ -49,7 +50,7 @@ pub async fn serve(stream: UnixStream, session: Session, limits: Limits) {
 
 /// Requests and replies; says why it ended.
 async fn talk(
-    stream: Guarded,
+    stream: StallGuard<HangUp<UnixStream>>,
     gate: Gate,
     hung_up: &CancellationToken,
     stop: &CancellationToken,
