@@ -295,3 +295,37 @@ async fn somebody_else_is_refused_everything() {
     assert!(stand.commands.lock().unwrap().is_empty(), "nothing reached the core");
     still_well(&stand).await;
 }
+
+/// Not a test of its own: the other side of [`without_descriptors_accepting_waits_and_goes_on`].
+#[tokio::test]
+#[ignore = "run by another test, in a process of its own"]
+async fn with_few_descriptors() {
+    let stand = Stand::new(Limits::default());
+    let limit = rustix::process::Rlimit { current: Some(64), maximum: Some(64) };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    let mut fillers = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        fillers.push(file);
+    }
+    // One is left for the client, none for the server's side of it.
+    fillers.pop();
+    let mut client = UnixStream::connect(&stand.socket()).await.unwrap();
+    client.write_all(&preamble(VERSION)).await.unwrap();
+    let mut answer = [0; LENGTH];
+    let greeting = timeout(Duration::from_millis(500), client.read_exact(&mut answer)).await;
+    assert!(greeting.is_err(), "there is no descriptor to accept with");
+    drop(fillers);
+    timeout(LONG, client.read_exact(&mut answer)).await.expect("it goes on by itself").unwrap();
+    still_well(&stand).await;
+}
+
+#[tokio::test]
+async fn without_descriptors_accepting_waits_and_goes_on() {
+    let output = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "rpc::tests::attacks::with_few_descriptors"])
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
