@@ -20,7 +20,7 @@ user. SIGTERM stops it cleanly, SIGHUP makes it read its config again.";
 /// What `--help` says at its end.
 const PLACES: &str = "\
 Places, the first that is given counts:
-  socket   --socket, FSMON_SOCKET, systemd; root: /run/fsmond/fsmond.sock;
+  socket   --socket, FSMON_SOCKET, systemd, config; root: /run/fsmond/fsmond.sock;
            others: $XDG_RUNTIME_DIR/fsmond.sock, /run/user/UID/fsmond.sock, STATE/fsmond.sock
   state    --state-dir, FSMON_STATE_DIR, STATE_DIRECTORY; root: /var/lib/fsmond;
            others: $XDG_STATE_HOME/fsmond (~/.local/state/fsmond)
@@ -34,8 +34,7 @@ Examples:
   fsmond --foreground --log-level debug             stay, and log to the console too
   fsmond --check-config && systemctl reload fsmond  reload only a good config
   fsmond --watch ~/inbox                            show what happens in a folder
-  fsmond --watch ~/inbox -- convert {path} {stem}.png
-                                                    run a command for each file that changed";
+  fsmond --watch ~/inbox -- cp {path} /srv/copies/  run a command for each file that changed";
 
 /// The options fsmond was called with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Parser)]
@@ -53,7 +52,7 @@ pub struct Args {
     /// Watch DIR only, in the foreground, with a state and socket of its own: events on stdout, the log on stderr
     ///
     /// The whole job in one line. What was processed is remembered: started again, only what changed meanwhile is
-    /// processed. The config file is not read unless named with --config.
+    /// processed. The config file is read only if it is named.
     #[arg(long, value_name = "DIR")]
     pub watch: Option<PathBuf>,
 

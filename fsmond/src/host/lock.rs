@@ -7,9 +7,11 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use fsmon_protocol::ApiError;
 use fsmon_protocol::path::escape;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
+use super::chain::chain;
 use super::{os, ownership};
 
 /// A held lock. It ends with the process, or when dropped. The file stays: removing it would let two daemons hold
@@ -51,6 +53,12 @@ pub enum LockError {
         #[source]
         source: io::Error,
     },
+}
+
+impl From<LockError> for ApiError {
+    fn from(error: LockError) -> Self {
+        Self::refused(chain(&error))
+    }
 }
 
 impl Lock {
@@ -124,10 +132,7 @@ fn open(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(flags)
         .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    ownership::check(&file, path)?;
+    ownership::check_written(&file, path)?;
     Ok(file)
 }
 
