@@ -195,7 +195,7 @@ mod tests {
         Lock::state(&state, false).unwrap_err();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
         fs::set_permissions(&state, fs::Permissions::from_mode(0o770)).unwrap();
-        let said = crate::host::chain::chain(&Lock::state(&state, false).unwrap_err());
+        let said = chain(&Lock::state(&state, false).unwrap_err());
         assert!(said.contains("can be written by its group"), "{said}");
     }
 
@@ -211,7 +211,7 @@ mod tests {
         assert!(said.contains("running already"), "{said}");
         drop(lock);
         Lock::file(&beside).unwrap();
-        let said = crate::host::chain::chain(&make_socket_folder(Path::new("/nonexistent/a/s.sock")).unwrap_err());
+        let said = chain(&make_socket_folder(Path::new("/nonexistent/a/s.sock")).unwrap_err());
         assert!(said.contains("/nonexistent/a: No such file"), "{said}");
     }
 }
