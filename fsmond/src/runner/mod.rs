@@ -1,1 +1,182 @@
-//! To be built.
+//! Runs commands: each in a process group of its own, with a clean environment, bounded output and a bounded time.
+//!
+//! To follow one run read [`life`]; around it are [`environment`] and [`program`] (what is started), [`leader`],
+//! [`exit`] and [`stragglers`] (its processes), [`output`] and [`stdin`] (its pipes). [`inherited`] keeps what the
+//! daemon was started with away from commands, and [`leftovers`] ends what an earlier daemon left behind.
+//!
+//! Never here: whether and when to run, how often to try again, what a result means. Never a shell. Never a signal to
+//! a number that could be somebody else's by now.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fsmon_core::Input;
+use fsmon_core::io::{RunEnded, RunId, SpawnRequest};
+use fsmon_protocol::run::Outcome;
+use futures::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use crate::edges::{Inbox, RunnerEdge};
+use environment::Environment;
+use life::End;
+
+mod environment;
+mod exit;
+mod inherited;
+mod leader;
+pub mod leftovers;
+mod life;
+mod output;
+#[cfg(target_os = "linux")]
+mod processes;
+mod program;
+mod stdin;
+mod stragglers;
+#[cfg(test)]
+mod tests;
+
+/// After the deadline of a stop, how long a killed process may take to disappear before it is given up.
+const AFTER_KILL: Duration = Duration::from_secs(1);
+
+/// How commands are run, the same for all.
+#[derive(Debug, Clone)]
+pub struct RunnerOptions {
+    /// Folder for output: one file per run that prints anything, named by the run's number. Made if it is not there.
+    pub output_dir: PathBuf,
+    /// How many bytes of output are kept per run.
+    pub output_cap: u64,
+    /// What tells this daemon's commands from those of another on the same machine: the id of its state folder.
+    /// Commands carry it in their environment as `FSMON_DAEMON`.
+    pub daemon_id: String,
+}
+
+impl RunnerOptions {
+    /// 1 MiB of output per run.
+    pub fn new(output_dir: PathBuf, daemon_id: String) -> Self {
+        Self { output_dir, output_cap: 1 << 20, daemon_id }
+    }
+}
+
+/// Runs commands. Clones share the same runs.
+#[derive(Clone)]
+pub struct Runner {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    runtime: Handle,
+}
+
+/// What all runs share.
+struct Shared {
+    inbox: Inbox,
+    options: RunnerOptions,
+    base: Environment,
+    running: Mutex<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    runs: HashMap<RunId, Control>,
+    /// The deadline of the stop, once the daemon stops.
+    stop: Option<Instant>,
+}
+
+/// How one run is told to end.
+struct Control {
+    grace: Duration,
+    wish: watch::Sender<Option<End>>,
+}
+
+impl Control {
+    /// Ends the run no later than was wished before.
+    fn end(&self, now: Instant, deadline: Option<Instant>) {
+        self.wish.send_modify(|wish| {
+            let kill_at = deadline.unwrap_or(now + self.grace).min(now + self.grace);
+            let kill_at = wish.map_or(kill_at, |before| before.kill_at.min(kill_at));
+            let give_up_at = deadline.map(|at| at + AFTER_KILL).or(wish.and_then(|before| before.give_up_at));
+            *wish = Some(End { kill_at, give_up_at });
+        });
+    }
+}
+
+impl Runner {
+    /// Makes ready to run commands; answers go to `inbox`. Must be called within a runtime, and before anything else
+    /// starts a process. Fails where the folder for output cannot be made.
+    pub fn start(inbox: Inbox, options: RunnerOptions) -> io::Result<Self> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&options.output_dir)?;
+        inherited::close_descriptors_on_exec()?;
+        inherited::unignore_signals();
+        let base = environment::base(&options.daemon_id);
+        let shared = Arc::new(Shared { inbox, options, base, running: Mutex::default() });
+        Ok(Self { shared, tasks: TaskTracker::new(), runtime: Handle::current() })
+    }
+
+    /// Ends all commands for a shutdown: TERM at once, KILL after the grace of each or at `deadline`, whichever comes
+    /// first. Returns when all have ended and said so (as [`Outcome::Interrupted`]), at the latest two seconds after
+    /// the deadline. The inbox must be emptied meanwhile. What is asked to start from now on is interrupted at once.
+    pub async fn stop(&self, deadline: Instant) {
+        {
+            let mut running = self.shared.running();
+            running.stop = Some(deadline);
+            let now = Instant::now();
+            running.runs.values().for_each(|control| control.end(now, Some(deadline)));
+        }
+        self.tasks.close();
+        if timeout_at(deadline + 2 * AFTER_KILL, self.tasks.wait()).await.is_err() {
+            debug!("commands were still running after the deadline of the stop");
+        }
+    }
+}
+
+impl RunnerEdge for Runner {
+    fn spawn(&mut self, request: Box<SpawnRequest>) {
+        let request = Arc::<SpawnRequest>::from(request);
+        let (wish, wished) = watch::channel(None);
+        let control = Control { grace: request.rules.grace.0, wish };
+        {
+            let mut running = self.shared.running();
+            if let Some(deadline) = running.stop {
+                control.end(Instant::now(), Some(deadline));
+            }
+            running.runs.insert(request.run, control);
+        }
+        let shared = Arc::clone(&self.shared);
+        self.tasks.spawn_on(supervise(request, shared, wished), &self.runtime);
+    }
+
+    fn end(&mut self, run: RunId) {
+        if let Some(control) = self.shared.running().runs.get(&run) {
+            control.end(Instant::now(), None);
+        }
+    }
+}
+
+/// One run, and the one answer about it, whatever happens in between.
+async fn supervise(request: Arc<SpawnRequest>, shared: Arc<Shared>, wish: watch::Receiver<Option<End>>) {
+    let run = request.run;
+    let life = AssertUnwindSafe(life::run(request, Arc::clone(&shared), wish)).catch_unwind();
+    let ended = life.await.unwrap_or_else(|_panic| {
+        // Its processes were killed when the leader was dropped.
+        let outcome = Outcome::NotStarted("a bug in fsmond ended this run: see the log".into());
+        RunEnded { run, outcome, ms: 0, output_bytes: 0, output_dropped: 0 }
+    });
+    debug!(run, outcome = ?ended.outcome, ms = ended.ms, "run ended");
+    shared.running().runs.remove(&run);
+    // The engine is gone only when nobody waits for an answer any more.
+    let _ = shared.inbox.send(Input::RunEnded(ended)).await;
+}
+
+impl Shared {
+    fn running(&self) -> MutexGuard<'_, Running> {
+        // Nothing that is done under this lock can leave it half done.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,76 @@
+//! The environment of a command: exactly what is promised, made from nothing. Nothing of the daemon's own environment
+//! is handed on (it may hold a notify socket, activation descriptors or secrets) but `PATH`, `LANG` and `TZ`.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use fsmon_core::io::SpawnRequest;
+use fsmon_protocol::event::EventKind;
+use nix::unistd::{Uid, User};
+
+/// Where the programs of a system usually are, for a daemon that was started without a `PATH`.
+pub(super) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Which daemon started a process: the id of its state folder, so that one daemon never takes another's commands for
+/// its own leftovers.
+pub(super) const DAEMON: &str = "FSMON_DAEMON";
+/// The number of the run.
+pub(super) const RUN: &str = "FSMON_RUN";
+/// The same for every attempt at the same version of the same file.
+pub(super) const EVENT_ID: &str = "FSMON_EVENT_ID";
+
+/// Names and values, sorted by name.
+pub(super) type Environment = BTreeMap<OsString, OsString>;
+
+/// What every command of this daemon gets: `PATH HOME USER LANG TZ` of the daemon's user, and [`DAEMON`]. `HOME` and
+/// `USER` are what the user database says, since after `sudo` or `su` the environment may tell another user's.
+pub(super) fn base(daemon_id: &str) -> Environment {
+    let user = User::from_uid(Uid::effective()).ok().flatten();
+    let inherited = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let (name, home) = user.map(|user| (OsString::from(user.name), user.dir.into_os_string())).unzip();
+    let mut environment = Environment::new();
+    let mut set = |name: &str, value: Option<OsString>| {
+        if let Some(value) = value {
+            environment.insert(name.into(), value);
+        }
+    };
+    set("PATH", inherited("PATH").or_else(|| Some(USUAL_PATH.into())));
+    set("HOME", home.or_else(|| inherited("HOME")));
+    set("USER", name.or_else(|| inherited("USER")));
+    set("LANG", inherited("LANG"));
+    set("TZ", inherited("TZ"));
+    set(DAEMON, Some(daemon_id.into()));
+    environment
+}
+
+/// The environment of one run: `base`, then what the watch's `--env` says, then the facts of this run, which win.
+pub(super) fn of_run(base: &Environment, request: &SpawnRequest) -> Environment {
+    let mut environment = base.clone();
+    for pair in &request.rules.env {
+        if let Some((name, value)) = pair.split_once('=') {
+            environment.insert(name.into(), value.into());
+        }
+    }
+    let mut set = |name: &str, value: &[u8]| {
+        environment.insert(name.into(), OsStr::from_bytes(value).to_owned());
+    };
+    set("FSMON_TRIGGER", request.trigger.as_str().as_bytes());
+    set("FSMON_EVENT", request.kind.as_str().as_bytes());
+    set("FSMON_PATH", request.root.join(request.rel.as_bytes()).as_bytes());
+    if let (EventKind::Rename, Some(from)) = (request.kind, &request.from) {
+        set("FSMON_OLD_PATH", from.as_bytes());
+    }
+    set("FSMON_ROOT", request.root.as_bytes());
+    set("FSMON_WATCH", request.watch_name.as_bytes());
+    set(RUN, request.run.to_string().as_bytes());
+    set(EVENT_ID, request.event_id.as_bytes());
+    set("FSMON_ATTEMPT", request.attempt.to_string().as_bytes());
+    environment
+}
+
+/// The folder a command runs in: that of its watch's rules, else the root.
+pub(super) fn folder(request: &SpawnRequest) -> &Path {
+    request.rules.cwd.as_ref().map_or_else(|| request.root.as_path(), Path::new)
+}

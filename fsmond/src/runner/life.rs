@@ -1,0 +1,246 @@
+//! The life of one run, from its request to how it ended: start, output, timeout, end.
+//!
+//! A run is its leader and the leader's process group, and it ends like this:
+//!
+//! 1. The leader exits by itself; or, on a timeout, a person's wish or the daemon's stop, the whole group gets TERM
+//!    and, if the leader is still there after the grace, KILL.
+//! 2. What the pipe holds is read, and if somebody else still holds its other end, that for [`LINGER`] more: time for
+//!    a helper that passes the output on.
+//! 3. What is left of the group gets TERM, and KILL after the grace. When nothing is left, the run has ended.
+//!
+//! A process that leaves the group by itself (a daemon) is let go; if it still has the run's output open, it finds it
+//! closed.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fsmon_core::io::{RunEnded, SpawnRequest};
+use fsmon_core::template::{self, Values};
+use fsmon_protocol::run::Outcome;
+use fsmon_protocol::spec::Stdin;
+use rustix::process::Pid;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tracing::debug;
+
+use super::leader::Leader;
+use super::output::Capture;
+use super::stdin::{Feed, event_line};
+use super::{Shared, environment, program, stragglers};
+
+/// How long output is still read after the leader has exited, while somebody else holds the pipe.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// That a run is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// From when on it is killed.
+    pub(super) kill_at: Instant,
+    /// From when on it is left alone, even if it cannot be killed: the daemon has to stop.
+    pub(super) give_up_at: Option<Instant>,
+}
+
+/// A started run.
+struct Started {
+    leader: Leader,
+    output: Capture,
+    feed: Option<Feed>,
+}
+
+/// Runs one command to its end.
+pub(super) async fn run(
+    request: Arc<SpawnRequest>,
+    shared: Arc<Shared>,
+    mut wish: watch::Receiver<Option<End>>,
+) -> RunEnded {
+    let run = request.run;
+    let ended =
+        |outcome, ms, (output_bytes, output_dropped)| RunEnded { run, outcome, ms, output_bytes, output_dropped };
+    if wish.borrow().is_some() {
+        return ended(Outcome::Interrupted, 0, (0, 0));
+    }
+    let began = Instant::now();
+    let (timeout, grace) = (request.rules.timeout.0, request.rules.grace.0);
+    // Loading a program can take as long as its file system likes: not on the runtime's own threads.
+    let started = tokio::task::spawn_blocking(move || start(&request, &shared)).await;
+    let Started { mut leader, mut output, feed } = match started {
+        Ok(Ok(started)) => started,
+        Ok(Err(why)) => return ended(Outcome::NotStarted(why), 0, (0, 0)),
+        Err(error) => {
+            return ended(Outcome::NotStarted(format!("starting it failed within fsmond: {error}")), 0, (0, 0));
+        }
+    };
+    let mut limit = Limit { grace, ending: None, killed: false };
+    let exited = until_exit(&mut leader, &mut output, feed, &mut limit, began + timeout, &mut wish).await;
+    let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if !exited {
+        debug!(run, "a command that cannot be killed is left behind");
+        return ended(Outcome::Interrupted, ms, output.counts());
+    }
+    linger(&mut output).await;
+    leader.ask_group_to_end();
+    let group = leader.group();
+    let status = leader.reap();
+    if stragglers::group_may_live(group) {
+        let kill_at = limit.ending.as_ref().map_or_else(|| Instant::now() + grace, |(_, kill_at)| *kill_at);
+        end_rest(group, kill_at, &wish, &mut output).await;
+    }
+    output.take_rest().await;
+    let outcome = limit.ending.map_or_else(|| by_itself(status), |(outcome, _)| outcome);
+    ended(outcome, ms, output.counts())
+}
+
+/// How long a run may go on.
+struct Limit {
+    grace: Duration,
+    /// That it is being ended: what that makes of it, and from when on it is killed.
+    ending: Option<(Outcome, Instant)>,
+    killed: bool,
+}
+
+impl Limit {
+    /// Ends the run, or ends it sooner. What it was first ended for stays.
+    fn end(&mut self, leader: &Leader, outcome: Outcome, kill_at: Instant) {
+        match &mut self.ending {
+            None => {
+                leader.ask_group_to_end();
+                self.ending = Some((outcome, kill_at));
+            }
+            Some((_, already)) => *already = kill_at.min(*already),
+        }
+    }
+}
+
+/// Until the leader has exited, keeping its pipes going and its limits; false where it is given up.
+async fn until_exit(
+    leader: &mut Leader,
+    output: &mut Capture,
+    mut feed: Option<Feed>,
+    limit: &mut Limit,
+    timeout_at: Instant,
+    wish: &mut watch::Receiver<Option<End>>,
+) -> bool {
+    loop {
+        let give_up_at = wish.borrow_and_update().and_then(|end| {
+            limit.end(leader, Outcome::Interrupted, end.kill_at);
+            end.give_up_at
+        });
+        let next = match &limit.ending {
+            None => Some(timeout_at),
+            Some((_, kill_at)) if !limit.killed => Some(*kill_at),
+            Some(_) => give_up_at,
+        };
+        tokio::select! {
+            biased;
+            () = leader.exited() => return true,
+            Ok(()) = wish.changed() => {}
+            () = until(next) => match &limit.ending {
+                None => limit.end(leader, Outcome::TimedOut, Instant::now() + limit.grace),
+                Some(_) if !limit.killed => {
+                    leader.kill_group();
+                    limit.killed = true;
+                }
+                Some(_) => return false,
+            },
+            done = write(&mut feed) => if done { feed = None },
+            () = output.readable() => { output.take().await; }
+        }
+    }
+}
+
+/// Until then, or for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes to the command's stdin, if there is anything to write.
+async fn write(feed: &mut Option<Feed>) -> bool {
+    match feed {
+        Some(feed) => feed.write().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads the rest of the output, for a moment also what comes only now.
+async fn linger(output: &mut Capture) {
+    output.take_rest().await;
+    let until = Instant::now() + LINGER;
+    while !output.at_end() {
+        tokio::select! {
+            biased;
+            () = sleep_until(until) => return,
+            () = output.readable() => { output.take().await; }
+        }
+    }
+}
+
+/// Ends what is left of a group whose leader was reaped, reading output meanwhile so that nobody blocks on it.
+async fn end_rest(group: Pid, kill_at: Instant, wish: &watch::Receiver<Option<End>>, output: &mut Capture) {
+    let kill_at = || wish.borrow().map_or(kill_at, |end| end.kill_at.min(kill_at));
+    let mut end = std::pin::pin!(stragglers::end(group, kill_at));
+    loop {
+        tokio::select! {
+            biased;
+            gone = &mut end => {
+                if !gone {
+                    debug!(group = group.as_raw_nonzero(), "processes of a run are left that cannot be killed");
+                }
+                return;
+            }
+            () = output.readable() => { output.take().await; }
+        }
+    }
+}
+
+/// What came of a command that nobody ended.
+fn by_itself(status: io::Result<ExitStatus>) -> Outcome {
+    match status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => Outcome::Exited(code),
+            (None, signal) => Outcome::Signalled(signal.unwrap_or(0)),
+        },
+        Err(error) => Outcome::NotStarted(format!("it was started, and its result could not be learnt: {error}")),
+    }
+}
+
+/// Starts a command; blocks. Within a runtime's blocking thread.
+fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
+    let values = Values {
+        root: request.root.as_bytes(),
+        rel: request.rel.as_bytes(),
+        old_path: request.from.as_ref().map(fsmon_protocol::RawPath::as_bytes),
+        event: request.kind.as_str(),
+        trigger: request.trigger.as_str(),
+        watch: &request.watch_name,
+    };
+    let argv = template::expand(&request.rules.command, &values, request.rules.append_path);
+    let name = argv.first().ok_or("the watch has no command")?;
+    let folder = environment::folder(request);
+    let environment = environment::of_run(&shared.base, request);
+    let file = program::find(name, folder, &environment)?;
+
+    let pipes = |error: io::Error| format!("no pipe can be made for it: {error}; see the limits on open files");
+    let (reader, writer) = io::pipe().map_err(pipes)?;
+    let path = shared.options.output_dir.join(request.run.to_string());
+    let output = Capture::new(OwnedFd::from(reader), path, shared.options.output_cap).map_err(pipes)?;
+    let (stdin, feed) = match request.rules.stdin {
+        Stdin::None => (Stdio::null(), None),
+        Stdin::Json => {
+            let (reader, writer) = io::pipe().map_err(pipes)?;
+            let feed = Feed::new(OwnedFd::from(writer), event_line(request)).map_err(pipes)?;
+            (Stdio::from(reader), Some(feed))
+        }
+    };
+    let mut command = Command::new(&file);
+    command.arg0(name).args(&argv[1..]).env_clear().envs(&environment).current_dir(folder);
+    command.stdin(stdin).stdout(writer.try_clone().map_err(pipes)?).stderr(writer);
+    let leader = Leader::start(&mut command).map_err(|error| program::explain(&error, &file, folder))?;
+    Ok(Started { leader, output, feed })
+}
