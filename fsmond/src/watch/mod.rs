@@ -34,7 +34,7 @@ mod sys;
 mod threads;
 mod visit;
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
 
 use std::sync::Arc;
