@@ -308,12 +308,13 @@ impl Tree {
         })
     }
 
-    /// All entries below this one, each before its folder, and last the entry itself.
+    /// All entries below this one, each before its folder, and last the entry itself. What was renamed away from below
+    /// it, and has not yet arrived anywhere, is no part of it.
     pub fn subtree(&self, top: u32) -> Vec<u32> {
         let mut all = vec![top];
         let mut next = 0;
         while next < all.len() {
-            all.extend(self.children(all[next]));
+            all.extend(self.children(all[next]).filter(|&at| !self.node(at).has(Flags::MOVING)));
             next += 1;
         }
         all.reverse();

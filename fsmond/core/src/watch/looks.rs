@@ -143,12 +143,13 @@ impl Watch {
         match (verdict, seen) {
             (Verdict::Same, None) => {
                 self.checked_gone(at);
-                self.release_if_idle(at);
+                // Nothing can be in a folder that is not there.
+                self.tell_gone(at, origin, ctx);
             }
             (Verdict::Same | Verdict::Attrib, Some(stat)) => self.conclude_same(at, stat, verdict, told, ctx),
             (Verdict::Transient, _) => {
                 self.transient += 1;
-                self.release_if_idle(at);
+                self.tell_gone(at, origin, ctx);
             }
             (Verdict::Create, Some(stat)) => self.conclude_create(at, stat, origin, ctx),
             (Verdict::Modify(why), Some(stat)) => {

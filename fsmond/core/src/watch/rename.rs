@@ -34,8 +34,13 @@ pub(super) struct Limbo {
 
 impl Watch {
     /// A name was renamed away.
-    pub(super) fn moved_from(&mut self, folder: u32, name: &[u8], cookie: u32, ctx: &mut Ctx<'_>) {
+    pub(super) fn moved_from(&mut self, folder: u32, name: &[u8], cookie: u32, dir: bool, ctx: &mut Ctx<'_>) {
         let Some(at) = self.tree.lookup(folder, name) else { return };
+        if self.tree.node(at).is_dir() != dir {
+            // A look was ahead of the events: what is known by this name came after the one that was renamed.
+            self.suspect(at, Told::SOMETHING, When::Now, ctx);
+            return;
+        }
         let from = From { folder: self.tree.id(folder), name: name.into() };
         let mut hidden = name.to_vec();
         hidden.push(0);
@@ -69,6 +74,9 @@ impl Watch {
                     self.dir_arrived(at, folder, name, before, ctx);
                 } else {
                     self.file_arrived(at, folder, name, before, ctx);
+                }
+                if let Some(folder) = self.tree.place(from.folder) {
+                    self.release_if_idle(folder);
                 }
             }
             // It came from where we cannot see.
