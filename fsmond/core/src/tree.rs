@@ -46,6 +46,8 @@ impl Flags {
     pub const UNLISTED: Self = Self(1024);
     /// What a scan found of it is kept until the scan is complete, and nothing was told of it since.
     pub const DEFERRED: Self = Self(2048);
+    /// A folder that is gone, and stays under a name that no file can have until what was renamed away from it arrives.
+    pub const HOLDER: Self = Self(4096);
     /// It is a place that is free.
     const FREE: Self = Self(0x8000);
 }

@@ -21,6 +21,15 @@ const AT_MOST: u64 = 1_000_000_000;
 pub(super) struct From {
     pub folder: NodeId,
     pub name: Name,
+    /// Its absolute path, where that folder is gone since.
+    gone: Option<RawPath>,
+}
+
+impl From {
+    /// Whether the folder is gone since.
+    pub fn is_gone(&self) -> bool {
+        self.gone.is_some()
+    }
 }
 
 /// Something renamed away.
@@ -41,7 +50,7 @@ impl Watch {
             self.suspect(at, Told::SOMETHING, When::Now, ctx);
             return;
         }
-        let from = From { folder: self.tree.id(folder), name: name.into() };
+        let from = From { folder: self.tree.id(folder), name: name.into(), gone: None };
         let mut hidden = name.to_vec();
         hidden.push(0);
         hidden.extend_from_slice(&cookie.to_le_bytes());
@@ -66,8 +75,7 @@ impl Watch {
         let from = limbo.and_then(|l| Some((self.tree.place(l.node)?, l.from)));
         match from {
             Some((at, from)) => {
-                let before = self.tree.place(from.folder).map(|f| self.absolute(f).join(&from.name));
-                self.tree.node_mut(at).clear(Flags::MOVING);
+                let before = self.path_before(&from);
                 // Where the folder it came from is gone, its end was told with that of the folder.
                 let before = before.filter(|_| self.tree.node(at).has(Flags::KNOWN));
                 if self.tree.node(at).is_dir() {
@@ -83,6 +91,31 @@ impl Watch {
             None if dir => self.dir_created(folder, name, ctx),
             None => self.arrived(folder, name, ctx),
         }
+    }
+
+    /// The absolute path that an entry in limbo had.
+    pub(super) fn path_before(&self, from: &From) -> Option<RawPath> {
+        let here = || self.tree.place(from.folder).map(|f| self.absolute(f).join(&from.name));
+        from.gone.clone().or_else(here)
+    }
+
+    /// A folder is gone, and what was renamed away from it has not arrived yet: it gives its name away.
+    pub(super) fn hide_holder(&mut self, at: u32) {
+        if !self.tree.in_use(at) || self.tree.node(at).has(Flags::KNOWN) || !self.tree.has_children(at) {
+            return;
+        }
+        let waits = |child: u32| self.tree.node(child).has(Flags::MOVING) || self.tree.node(child).has(Flags::HOLDER);
+        if at == ROOT || self.tree.node(at).has(Flags::HOLDER) || !self.tree.children(at).all(waits) {
+            return;
+        }
+        let (id, path) = (self.tree.id(at), self.absolute(at));
+        for limbo in self.limbo.iter_mut().filter(|l| l.from.folder == id && l.from.gone.is_none()) {
+            limbo.from.gone = Some(path.join(&limbo.from.name));
+        }
+        let mut hidden = vec![0];
+        hidden.extend_from_slice(&at.to_le_bytes());
+        self.tree.relocate(at, self.tree.node(at).parent(), hidden.into());
+        self.tree.node_mut(at).set(Flags::HOLDER);
     }
 
     /// A file came from somewhere unseen.
@@ -102,6 +135,7 @@ impl Watch {
                 self.drop_subtree(there, ctx);
             }
         }
+        self.tree.node_mut(at).clear(Flags::MOVING);
         let Some(there) = self.tree.lookup(folder, &name) else {
             self.tree.relocate(at, folder, name);
             self.suspects.relocated(at);
@@ -146,6 +180,7 @@ impl Watch {
                 self.drop_subtree(there, ctx);
             }
         }
+        self.tree.node_mut(at).clear(Flags::MOVING);
         self.tree.relocate(at, folder, name);
         self.listings.moved();
         self.suspects.forget(at);
@@ -212,7 +247,11 @@ impl Watch {
     /// Something is told of a name from which an entry in limbo came. The kernel tells both sides of a rename before
     /// anything else of these names, so the other side is not within the watch.
     pub(super) fn name_reused(&mut self, folder: u32, name: &[u8], ctx: &mut Ctx<'_>) {
-        while let Some(i) = self.limbo.iter().position(|l| l.from.folder.index == folder && *l.from.name == *name) {
+        while let Some(i) = self
+            .limbo
+            .iter()
+            .position(|l| l.from.gone.is_none() && l.from.folder.index == folder && *l.from.name == *name)
+        {
             self.left(i, ctx);
         }
     }
@@ -221,7 +260,8 @@ impl Watch {
     fn left(&mut self, i: usize, ctx: &mut Ctx<'_>) {
         let (node, from) = (self.limbo[i].node, self.limbo[i].from.clone());
         if let Some(at) = self.tree.place(node) {
-            let folder = self.tree.place(from.folder).filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
+            let there = self.tree.place(from.folder).filter(|_| from.gone.is_none());
+            let folder = there.filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
             if let Some(folder) = folder {
                 self.tree.relocate(at, folder, from.name);
                 self.tree.node_mut(at).clear(Flags::MOVING);
