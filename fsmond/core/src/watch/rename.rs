@@ -19,16 +19,16 @@ const AT_MOST: u64 = 1_000_000_000;
 /// Where an entry was renamed from, in the terms of the tree as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct From {
+    /// A folder that is still there.
     pub folder: NodeId,
+    /// The path below it: one name, or more where the folder it was in is gone since.
     pub name: Name,
-    /// Its absolute path, where that folder is gone since.
-    gone: Option<RawPath>,
 }
 
 impl From {
     /// Whether the folder is gone since.
     pub fn is_gone(&self) -> bool {
-        self.gone.is_some()
+        self.name.contains(&b'/')
     }
 }
 
@@ -50,7 +50,7 @@ impl Watch {
             self.suspect(at, Told::SOMETHING, When::Now, ctx);
             return;
         }
-        let from = From { folder: self.tree.id(folder), name: name.into(), gone: None };
+        let from = From { folder: self.tree.id(folder), name: name.into() };
         let mut hidden = name.to_vec();
         hidden.push(0);
         hidden.extend_from_slice(&cookie.to_le_bytes());
@@ -95,8 +95,7 @@ impl Watch {
 
     /// The absolute path that an entry in limbo had.
     pub(super) fn path_before(&self, from: &From) -> Option<RawPath> {
-        let here = || self.tree.place(from.folder).map(|f| self.absolute(f).join(&from.name));
-        from.gone.clone().or_else(here)
+        self.tree.place(from.folder).map(|folder| self.absolute(folder).join(&from.name))
     }
 
     /// A folder is gone, and what was renamed away from it has not arrived yet: it gives its name away.
@@ -108,9 +107,10 @@ impl Watch {
         if at == ROOT || self.tree.node(at).has(Flags::HOLDER) || !self.tree.children(at).all(waits) {
             return;
         }
-        let (id, path) = (self.tree.id(at), self.absolute(at));
-        for limbo in self.limbo.iter_mut().filter(|l| l.from.folder == id && l.from.gone.is_none()) {
-            limbo.from.gone = Some(path.join(&limbo.from.name));
+        let (id, above) = (self.tree.id(at), self.tree.id(self.tree.node(at).parent()));
+        let name = RawPath::from(self.tree.node(at).name());
+        for limbo in self.limbo.iter_mut().filter(|l| l.from.folder == id) {
+            limbo.from = From { folder: above, name: name.join(&limbo.from.name).into_bytes().into() };
         }
         let mut hidden = vec![0];
         hidden.extend_from_slice(&at.to_le_bytes());
@@ -247,11 +247,7 @@ impl Watch {
     /// Something is told of a name from which an entry in limbo came. The kernel tells both sides of a rename before
     /// anything else of these names, so the other side is not within the watch.
     pub(super) fn name_reused(&mut self, folder: u32, name: &[u8], ctx: &mut Ctx<'_>) {
-        while let Some(i) = self
-            .limbo
-            .iter()
-            .position(|l| l.from.gone.is_none() && l.from.folder.index == folder && *l.from.name == *name)
-        {
+        while let Some(i) = self.limbo.iter().position(|l| l.from.folder.index == folder && *l.from.name == *name) {
             self.left(i, ctx);
         }
     }
@@ -260,7 +256,7 @@ impl Watch {
     fn left(&mut self, i: usize, ctx: &mut Ctx<'_>) {
         let (node, from) = (self.limbo[i].node, self.limbo[i].from.clone());
         if let Some(at) = self.tree.place(node) {
-            let there = self.tree.place(from.folder).filter(|_| from.gone.is_none());
+            let there = self.tree.place(from.folder).filter(|_| !from.is_gone());
             let folder = there.filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
             if let Some(folder) = folder {
                 self.tree.relocate(at, folder, from.name);
