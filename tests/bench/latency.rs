@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use fsmon_tests::wait::pause_until;
 
 use crate::feed::name;
@@ -12,7 +11,7 @@ use crate::table::Table;
 use crate::{Common, work};
 
 /// One row for each tool.
-pub fn measure(common: &Common, files: u32, rate: u32) -> Result<Table> {
+pub fn measure(common: &Common, files: u32, rate: u32) -> Table {
     let head = ["p50 ms", "p99 ms", "max ms", "lost", "µs CPU/file"];
     let mut table = Table::new(format!("latency: close of a file to its line, {rate} files/s, {files} files"), &head);
     work::each_tool(common, &mut table, |tool| {
@@ -50,5 +49,5 @@ pub fn measure(common: &Common, files: u32, rate: u32) -> Result<Table> {
     table.note(
         "a line that was read before the close returned counts for nothing; so does a tool's own delay on purpose",
     );
-    Ok(table)
+    table
 }

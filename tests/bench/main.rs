@@ -107,9 +107,9 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     let common = &cli.common;
     let table: Table = match cli.what {
-        What::Burst { files } => burst::measure(common, files)?,
-        What::Latency { files, rate } => latency::measure(common, files, rate)?,
-        What::Race { times } => race::measure(common, times)?,
+        What::Burst { files } => burst::measure(common, files),
+        What::Latency { files, rate } => latency::measure(common, files, rate),
+        What::Race { times } => race::measure(common, times),
         What::Arm { folders, files } => arm::measure(common, folders, files)?,
         What::Idle { folders, seconds } => idle::measure(common, folders, seconds)?,
         What::Runs { files } => runs::measure(common, files)?,
