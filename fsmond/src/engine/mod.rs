@@ -86,6 +86,9 @@ pub fn queues() -> (Inbox, HintRing, Intake) {
 #[error("the engine failed: {0}; this is a bug in fsmond")]
 pub struct EngineFailed(String);
 
+/// The edges, and how the engine ended.
+type Ended<W, S, R> = (Edges<W, S, R>, Result<(), EngineFailed>);
+
 impl EngineFailed {
     /// It ended although nobody told it to.
     pub fn without_a_word() -> Self {
@@ -96,7 +99,7 @@ impl EngineFailed {
 /// The running engine, for whoever closes the daemon.
 #[derive(Debug)]
 pub struct EngineTask<W, S, R> {
-    join: JoinHandle<(Edges<W, S, R>, Result<(), EngineFailed>)>,
+    join: JoinHandle<Ended<W, S, R>>,
 }
 
 impl<W, S, R> EngineTask<W, S, R> {

@@ -16,7 +16,7 @@ pub const PART: usize = 1024;
 
 /// Does one request. Every part goes to `part`; false from it ends the listing, since nobody wants it any more.
 pub fn list(visit: &Visit, request: &ListRequest, mut part: impl FnMut(ListPart) -> bool) {
-    let last = match visit.enter(request.path.as_bytes(), true) {
+    let last = match visit.enter(request.path.as_bytes(), request.inode, true) {
         Ok(folder) => {
             let armed = arm(visit, request, &folder);
             match entries(visit, &folder, &mut part) {

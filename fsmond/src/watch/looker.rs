@@ -10,8 +10,8 @@ use super::visit::{Entered, Visit};
 
 /// Does one request.
 pub fn look(visit: &Visit, request: LookRequest) -> Looked {
-    let LookRequest { watch, folder, path, names, tag } = request;
-    let result = visit.enter(path.as_bytes(), false).map(|entered| {
+    let LookRequest { watch, folder, path, inode, names, tag } = request;
+    let result = visit.enter(path.as_bytes(), inode, false).map(|entered| {
         names
             .into_iter()
             .map(|name| {

@@ -35,6 +35,7 @@ mod threads;
 mod visit;
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::sync::Arc;

@@ -86,10 +86,12 @@ const UNSTABLE: &[&str] = &[
 ];
 
 /// The type behind a magic number of `statfs`, where it is known.
+#[cfg(target_os = "linux")]
 pub fn name_of(magic: u32) -> Option<&'static str> {
     MAGIC.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name)
 }
 
+#[cfg(target_os = "linux")]
 const MAGIC: &[(u32, &str)] = &[
     (0xef53, "ext4"),
     (0x0102_1994, "tmpfs"),
@@ -145,6 +147,7 @@ const MAGIC: &[(u32, &str)] = &[
 ];
 
 /// The type of the mount with this number in a table of the form of `/proc/self/mountinfo`.
+#[cfg(target_os = "linux")]
 pub fn type_in_table(table: &[u8], mount: u64) -> Option<String> {
     if mount == 0 {
         return None;
@@ -160,6 +163,7 @@ pub fn type_in_table(table: &[u8], mount: u64) -> Option<String> {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 

@@ -123,7 +123,8 @@ impl Opener {
     fn work(&self) {
         loop {
             let mut queue = lock(&self.0.queue);
-            let Some((number, request)) = queue.waiting.pop_front() else {
+            let next = queue.waiting.pop_front().filter(|_| !self.0.threads.stopping());
+            let Some((number, request)) = next else {
                 queue.running -= 1;
                 return;
             };

@@ -68,8 +68,9 @@ impl Visit {
         Self { root, own, base, classes }
     }
 
-    /// Opens a folder by its path beneath the root, to read it or only to look from it.
-    pub fn enter(&self, path: &[u8], read: bool) -> Result<Entered, FolderProblem> {
+    /// Opens a folder by its path beneath the root, to read it or only to look from it. If its inode is another than
+    /// `expected` (0: any), a folder was renamed since the path was made, and the one that is meant is not there.
+    pub fn enter(&self, path: &[u8], expected: u64, read: bool) -> Result<Entered, FolderProblem> {
         let base = match &self.base {
             Ok(base) => base,
             Err(problem) if path.is_empty() => return Err(problem.clone()),
@@ -82,7 +83,11 @@ impl Visit {
         if class.pseudo {
             return Err(FolderProblem::PseudoFileSystem);
         }
-        Ok(Entered { fd, inode: if class.stable_inodes { facts.inode } else { 0 }, class })
+        let inode = if class.stable_inodes { facts.inode } else { 0 };
+        if expected != 0 && inode != 0 && expected != inode {
+            return Err(FolderProblem::Gone);
+        }
+        Ok(Entered { fd, inode, class })
     }
 
     fn class(&self, fd: &OwnedFd, dev: u64) -> rustix::io::Result<Class> {

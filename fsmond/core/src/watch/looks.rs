@@ -42,6 +42,7 @@ impl Watch {
                     watch: self.id,
                     folder: self.tree.id(folder),
                     path: self.tree.path(folder).into(),
+                    inode: self.tree.inode(folder),
                     names: some.iter().map(|&at| self.tree.node(at).name().into()).collect(),
                     tag,
                 }));
@@ -128,19 +129,27 @@ impl Watch {
             node.has(Flags::KNOWN).then_some(Facts { file_type: node.file_type, ident: node.ident, ctime: node.ctime });
         let facts = seen.map(|stat| facts_of(&stat));
         let origin = if told.live() { Origin::Live } else { Origin::Scan };
-        let verdict = judge(known, facts, told);
+        let mut verdict = judge(known, facts, told);
+        if verdict == Verdict::Create
+            && self.tree.has_children(at)
+            && facts.is_some_and(|f| f.file_type != FileType::Dir)
+        {
+            // It was to be a folder and things in it are suspected; what is there now has nothing in it.
+            verdict = Verdict::Replace;
+        }
         if told.any(Told::SCAN) && !told.live() && self.defer(at, verdict, seen, ctx) {
             return;
         }
         match (verdict, seen) {
             (Verdict::Same, None) => {
                 self.checked_gone(at);
-                self.release_if_idle(at);
+                // Nothing can be in a folder that is not there.
+                self.tell_gone(at, origin, ctx);
             }
             (Verdict::Same | Verdict::Attrib, Some(stat)) => self.conclude_same(at, stat, verdict, told, ctx),
             (Verdict::Transient, _) => {
                 self.transient += 1;
-                self.release_if_idle(at);
+                self.tell_gone(at, origin, ctx);
             }
             (Verdict::Create, Some(stat)) => self.conclude_create(at, stat, origin, ctx),
             (Verdict::Modify(why), Some(stat)) => {
@@ -187,8 +196,11 @@ impl Watch {
 
     fn conclude_same(&mut self, at: u32, stat: Stat, verdict: Verdict, told: Told, ctx: &mut Ctx<'_>) {
         if stat.file_type == FileType::Dir {
-            if told.any(Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING)) {
-                self.list_folder(at, true, false, ctx);
+            self.tree.node_mut(at).ident = ident_of(&stat);
+            let unlisted = self.tree.node(at).has(Flags::UNLISTED);
+            self.tree.node_mut(at).clear(Flags::UNLISTED);
+            if unlisted || told.any(Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING)) {
+                self.list_folder(at, true, told.any(Told::SCAN) && self.scan.is_some(), ctx);
             }
             return;
         }

@@ -47,7 +47,7 @@ fn notify_never_waits_for_the_ring() {
 fn nothing_is_lost_between_arming_and_listing() {
     let mut b = Bench::new();
     b.open(Backend::Inotify);
-    for round in 1..100_u32 {
+    for round in 1..40_u32 {
         let folder = b.path(round.to_string());
         fs::create_dir(&folder).unwrap();
         let writer = std::thread::spawn(move || {
@@ -157,11 +157,11 @@ fn the_end_does_not_wait_for_anyone() {
     let mut b = Bench::with_ring(1);
     b.open(Backend::Inotify);
     b.arm(R, "");
-    for index in 0..5000 {
+    for index in 0..1500 {
         fs::write(b.path(index.to_string()), "").unwrap();
     }
     // The reader waits on a full ring, a worker on a full inbox.
-    for scan in 0..100 {
+    for scan in 0..300 {
         b.edge.list(ListRequest { watch: W, folder: R, path: RawPath::default(), arm: false, scan });
     }
     b.edge.flush();
