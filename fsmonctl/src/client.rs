@@ -3,14 +3,17 @@
 //! Nothing else in fsmonctl knows that there is a socket. Every request has a deadline; what is long is asked for in
 //! slices, so that a daemon that hangs is noticed.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fsmon_protocol::ApiError;
 use fsmon_protocol::rpc::places::{Env, Given, Which, client_sockets};
 use fsmon_protocol::rpc::{FsmonClient, call_error, connect_first, context};
 use fsmon_protocol::rpc_types::Reply;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use tarpc::client::RpcError;
 use tarpc::context::Context;
 use tokio::net::UnixStream;
@@ -55,12 +58,22 @@ impl Client {
         &self.rpc
     }
 
-    /// Whether the daemon is gone: nothing listens at its socket any more.
+    /// Whether the daemon is gone: nothing listens at its socket any more, and it has given up the lock beside it, which
+    /// it does when all is stored.
     pub async fn is_gone(&self) -> bool {
         // Anything else, such as a full queue of connections, still has a listener behind it.
         let gone = |error: io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
-        UnixStream::connect(&self.socket).await.is_err_and(gone)
+        UnixStream::connect(&self.socket).await.is_err_and(gone) && !is_locked(&self.socket)
     }
+}
+
+/// Whether a daemon holds the lock `<socket>.lock`. One that can't be opened is that of somebody else's daemon, or of one
+/// whose socket the service manager made; then the socket alone tells.
+fn is_locked(socket: &Path) -> bool {
+    let mut lock = socket.as_os_str().to_owned();
+    lock.push(".lock");
+    let held = |file| flock(file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK);
+    File::open(lock).is_ok_and(held)
 }
 
 /// The context of a request that is answered without waiting.

@@ -45,7 +45,7 @@ fn merge(runtime: Vec<WatchSpec>, config: &[WatchSpec]) -> Vec<Defined> {
     let mut all: Vec<Defined> =
         runtime.into_iter().map(|spec| Defined { spec: plain(spec), by: DefinedBy::Runtime }).collect();
     for spec in config {
-        let spec = plain(spec.clone());
+        let spec = spec.clone();
         match all.iter_mut().find(|there| there.spec.name == spec.name) {
             None => all.push(Defined { spec, by: DefinedBy::Config }),
             Some(there) if there.spec.path == spec.path => *there = Defined { spec, by: DefinedBy::Config },
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn each_name_is_one_watch() {
         let runtime = vec![spec("a", "/a"), spec("b", "/b"), spec("c", "/c")];
-        let config = [spec("b", "//b/./"), spec("c", "/elsewhere"), spec("d", "/")];
+        let config = [plain(spec("b", "//b/./")), spec("c", "/elsewhere"), spec("d", "/")];
         let all: Vec<_> = merge(runtime, &config).into_iter().map(|d| (d.spec.name, d.spec.path, d.by)).collect();
         let row = |name: &str, path: &str, by| (name.to_owned(), path.to_owned(), by);
         let expected = [

@@ -131,7 +131,7 @@ impl Reloader {
             }
         }
         for spec in &diff.added {
-            let defined = Defined { spec: define::plain(spec.clone()), by: DefinedBy::Config };
+            let defined = Defined { spec: spec.clone(), by: DefinedBy::Config };
             match define::add(engine, defined).await {
                 Ok(()) => done.added.push(spec.name.clone()),
                 Err(why) => {

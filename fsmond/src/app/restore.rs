@@ -56,16 +56,15 @@ impl From<StoreError> for Stopped {
 pub fn restore(setup: &Setup, inbox: Inbox) -> Result<Restored, Failure> {
     let defined = define::all(&setup.state, &setup.config.watches)?;
     let mut opened = Store::open(&setup.state, inbox, store_options(setup)).map_err(Failure::of)?;
+    say(&opened);
     let loaded = match load(setup, &opened, &defined) {
         Err(Stopped::Store(StoreError::Damaged(why))) => {
             opened = opened.store.start_over(&why).map_err(Failure::of)?;
+            say(&opened);
             load(setup, &opened, &defined)
         }
         other => other,
     };
-    for notice in &opened.notices {
-        error!("{notice}");
-    }
     let Loaded { machine, lost, first, new } = loaded.map_err(|stopped| match stopped {
         Stopped::Store(error) => Failure::of(error),
         Stopped::Other(failure) => failure,
@@ -78,6 +77,12 @@ pub fn restore(setup: &Setup, inbox: Inbox) -> Result<Restored, Failure> {
         "state loaded"
     );
     Ok(Restored { machine, store: opened.store, lost, first, new, next_seq: opened.next_seq })
+}
+
+fn say(opened: &Opened) {
+    for notice in &opened.notices {
+        error!("{notice}");
+    }
 }
 
 fn store_options(setup: &Setup) -> StoreOptions {

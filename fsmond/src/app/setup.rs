@@ -14,8 +14,8 @@ use fsmon_protocol::rpc::places::{self, ConfigFile, DaemonSocket, Env, Given};
 use fsmon_protocol::spec::{Options, Rules};
 use fsmon_protocol::{ApiError, RawPath};
 
-use super::activation;
 use super::failure::Failure;
+use super::{activation, define};
 use crate::args::Args;
 use crate::host::config::{Config, ConfigError};
 use crate::host::lock::{Lock, make_socket_folder};
@@ -159,6 +159,7 @@ pub fn load_config(file: &ConfigFile, one_watch: bool) -> Result<Config, ConfigE
     if one_watch {
         config.watches.clear();
     }
+    config.watches = config.watches.into_iter().map(define::plain).collect();
     Ok(config)
 }
 

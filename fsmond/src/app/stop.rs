@@ -65,8 +65,9 @@ pub async fn stop(daemon: Daemon, why: Why) -> u8 {
             error!("the server panicked, which is a bug in fsmond");
             code = code.max(1);
         }
-        // Only now may another daemon take this one's place.
-        drop((bound, state_lock));
+        // Only now may another daemon take this one's place. The socket's lock is the last: fsmonctl waits for it.
+        drop(state_lock);
+        drop(bound);
         code
     };
     within_signals(closing, &mut signals, &hurry).await
