@@ -46,7 +46,8 @@ pub struct Setup {
     pub config: Config,
     /// The log file.
     pub log_file: PathBuf,
-    state_lock: Lock,
+    /// The lock on the state folder, held as long as anything is written there.
+    pub state_lock: Lock,
 }
 
 /// `--watch DIR -- COMMAND`.
