@@ -61,21 +61,21 @@ fn child(setup: Setup, readiness: Readiness) -> u8 {
     let own = OwnFiles::default();
     let log = match start_log(&setup, &own) {
         Ok(log) => log,
-        Err(failure) => return tell(failure, readiness),
+        Err(failure) => return tell(&failure, readiness),
     };
     let result = run(setup, &log, own, readiness);
     let code = match result {
         Ok(code) => code,
         Err((failure, readiness)) => {
             error!("fsmond cannot start: {}", failure.text);
-            tell(failure, readiness)
+            tell(&failure, readiness)
         }
     };
     log.flush(LAST_LINES);
     code
 }
 
-fn tell(failure: Failure, readiness: Readiness) -> u8 {
+fn tell(failure: &Failure, readiness: Readiness) -> u8 {
     readiness.failed(&failure.text, failure.code);
     failure.code
 }

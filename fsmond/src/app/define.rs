@@ -63,7 +63,7 @@ fn merge(runtime: Vec<WatchSpec>, config: &[WatchSpec]) -> Vec<Defined> {
 pub fn plain(mut spec: WatchSpec) -> WatchSpec {
     let path: PathBuf = Path::new(&spec.path).components().collect();
     if let Some(path) = path.to_str() {
-        spec.path = path.to_owned();
+        path.clone_into(&mut spec.path);
     }
     spec
 }
@@ -74,13 +74,11 @@ pub async fn add(engine: &EngineHandle, defined: Defined) -> Result<(), ApiError
     let Defined { spec, by } = defined;
     let only = look(&spec).await;
     let adding = engine.command(Command::Add { spec, defined_by: by, only });
-    match timeout(LONGEST_ADD, adding).await {
-        Ok(answer) => answer.map(|_: Answer| ()),
-        Err(_) => {
-            warn!("a new watch is not recorded yet: the store is slow or cannot write");
-            Ok(())
-        }
-    }
+    let Ok(answer) = timeout(LONGEST_ADD, adding).await else {
+        warn!("a new watch is not recorded yet: the store is slow or cannot write");
+        return Ok(());
+    };
+    answer.map(|_: Answer| ())
 }
 
 /// The name of the file, where the path is one.
