@@ -29,7 +29,7 @@ pub enum Request {
 
 /// The daemon as fsmonctl sees it.
 #[derive(Debug)]
-pub struct Daemonic {
+pub struct DaemonControl {
     log: LogHandle,
     requests: mpsc::Sender<Request>,
     started: Timestamp,
@@ -40,7 +40,7 @@ pub struct Daemonic {
     log_file: PathBuf,
 }
 
-impl Daemonic {
+impl DaemonControl {
     /// Of a daemon that starts now; `requests` leads to its loop.
     pub fn new(setup: &Setup, log: LogHandle, requests: mpsc::Sender<Request>) -> Self {
         let now = clock::now();
@@ -61,7 +61,7 @@ fn stopping() -> ApiError {
     ApiError::new(ErrorKind::NoDaemon, "fsmond is stopping").hint("start it again, then repeat the command")
 }
 
-impl Control for Daemonic {
+impl Control for DaemonControl {
     fn reload(&self) -> BoxFuture<'_, Reply<Reloaded>> {
         async move {
             let (reply, answer) = oneshot::channel();

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::control::{Daemonic, REQUESTS, Request};
+use super::control::{DaemonControl, REQUESTS, Request};
 use super::define::{self, Defined};
 use super::failure::{Failure, sentence};
 use super::printer::Printer;
@@ -92,7 +92,7 @@ impl Daemon {
         let daemon_id = setup.daemon_id()?;
         let mut reloader = Reloader::new(&setup);
         let (to_requests, requests) = mpsc::channel(REQUESTS);
-        let control = Daemonic::new(&setup, log.clone(), to_requests);
+        let control = DaemonControl::new(&setup, log.clone(), to_requests);
         let shown = Shown::of(&setup);
         let one_watch = setup.one_watch.clone();
         register_own(&own, &setup);
