@@ -1,9 +1,10 @@
 //! The command line of fsmond.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Parser;
+use fsmon_protocol::rpc::places::Given;
 
 use crate::host::log::{Format, Level};
 
@@ -19,7 +20,7 @@ user. SIGTERM stops it cleanly, SIGHUP makes it read its config again.";
 /// What `--help` says at its end.
 const PLACES: &str = "\
 Places, the first that is given counts:
-  socket   --socket, FSMON_SOCKET, systemd; root: /run/fsmond/fsmond.sock;
+  socket   --socket, FSMON_SOCKET, systemd, config; root: /run/fsmond/fsmond.sock;
            others: $XDG_RUNTIME_DIR/fsmond.sock, /run/user/UID/fsmond.sock, STATE/fsmond.sock
   state    --state-dir, FSMON_STATE_DIR, STATE_DIRECTORY; root: /var/lib/fsmond;
            others: $XDG_STATE_HOME/fsmond (~/.local/state/fsmond)
@@ -33,8 +34,7 @@ Examples:
   fsmond --foreground --log-level debug             stay, and log to the console too
   fsmond --check-config && systemctl reload fsmond  reload only a good config
   fsmond --watch ~/inbox                            show what happens in a folder
-  fsmond --watch ~/inbox -- convert {path} {stem}.png
-                                                    run a command for each file that changed";
+  fsmond --watch ~/inbox -- cp {path} /srv/copies/  run a command for each file that changed";
 
 /// The options fsmond was called with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Parser)]
@@ -52,7 +52,7 @@ pub struct Args {
     /// Watch DIR only, in the foreground, with a state and socket of its own: events on stdout, the log on stderr
     ///
     /// The whole job in one line. What was processed is remembered: started again, only what changed meanwhile is
-    /// processed. The config file is not read unless named with --config.
+    /// processed. The config file is read only if it is named.
     #[arg(long, value_name = "DIR")]
     pub watch: Option<PathBuf>,
 
@@ -102,6 +102,17 @@ impl Args {
         self.foreground || self.watch.is_some()
     }
 
+    /// What the command line says about where things are.
+    pub fn places(&self) -> Given {
+        Given {
+            socket: self.socket.clone(),
+            state_dir: self.state_dir.clone(),
+            config: self.config.clone(),
+            log_file: self.log_file.clone(),
+            daemon: None,
+        }
+    }
+
     /// The same with every path absolute, from the current folder on: in the background there is another one. Symbolic
     /// links and `..` are left as they are.
     pub fn absolute(mut self) -> io::Result<Self> {
@@ -111,21 +122,6 @@ impl Args {
         }
         Ok(self)
     }
-}
-
-/// The folder below the state folder where the state of `--watch DIR` is: the same for the same absolute path, another
-/// for another. Named for people by the end of the path.
-pub fn own_state(state: &Path, watched: &Path) -> PathBuf {
-    let name: String = watched
-        .file_name()
-        .map(|name| name.to_string_lossy().chars().filter(char::is_ascii_alphanumeric).take(32).collect())
-        .unwrap_or_default();
-    state.join("watch").join(format!("{name}-{:016x}", fnv1a(watched.as_os_str().as_encoded_bytes())))
-}
-
-/// FNV-1a with 64 bits: the same on every machine and in every version, which the standard library's hashes are not.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -157,7 +153,8 @@ mod tests {
         assert_eq!((args.log_level, args.log_format), (Some(Level::Warn), Some(Format::Json)));
         assert!(!args.stays());
         let here = std::env::current_dir().unwrap();
-        assert_eq!(args.absolute().unwrap().state_dir.unwrap(), here.join("d"));
+        let places = args.absolute().unwrap().places();
+        assert_eq!((places.state_dir, places.socket), (Some(here.join("d")), Some(here.join("s"))));
     }
 
     #[test]
@@ -169,15 +166,5 @@ mod tests {
         assert_eq!(parse("--check-config --watch in").unwrap_err().kind(), ErrorKind::ArgumentConflict);
         assert_eq!(parse("--log-level loud").unwrap_err().kind(), ErrorKind::InvalidValue);
         assert_eq!(parse("in").unwrap_err().exit_code(), 2);
-    }
-
-    #[test]
-    fn each_watched_folder_has_a_state_of_its_own() {
-        let state = Path::new("/s");
-        let (a, b) = (own_state(state, Path::new("/x/in box")), own_state(state, Path::new("/y/in box")));
-        assert!(a.starts_with("/s/watch") && a != b);
-        assert_eq!(a, own_state(state, Path::new("/x/in box")));
-        assert_eq!(a, Path::new("/s/watch/inbox-6073cd2753ddcead"), "it must never change");
-        assert!(own_state(state, Path::new("/")).starts_with("/s/watch"));
     }
 }

@@ -42,6 +42,7 @@ const CASES: &[(&str, Case)] = &[
     ("signals: stop, then now; hangup reloads", signals),
     ("a panic is in the log with place and backtrace", panics),
     ("a console that takes nothing blocks nobody", dead_console),
+    ("a full disk is survived, counted and told", full_disk),
 ];
 
 // ----------------------------------------------------------------------------------------------------------- cases
@@ -139,6 +140,31 @@ fn dead_console(folder: &Path) {
     assert_eq!(text.lines().filter(|l| l.contains("flood")).count(), 3_000, "the file has all of it");
 }
 
+fn full_disk(folder: &Path) {
+    // The limit on the size of a file stands for the size of a disk; its signal has to be ignored from outside.
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$1\""])
+        .args([program.as_os_str(), folder.as_os_str()])
+        .env(ROLE, "fills")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = stderr(&output);
+    assert_eq!(said.lines().count(), 1, "said once: {said}");
+    assert!(said.starts_with("fsmond: can't write the log file "), "{said}");
+
+    let text = fs::read_to_string(folder.join("log")).unwrap();
+    let whole = text.lines().filter(|l| l.contains(" WARN fill ") && l.ends_with("end=1")).count();
+    let told: usize = text
+        .lines()
+        .filter_map(|l| l.split_once(" WARN ")?.1.strip_suffix(" log lines were dropped"))
+        .map(|n| n.replace(',', "").parse::<usize>().unwrap())
+        .sum();
+    assert_eq!((whole + told, told > 0), (200, true), "written whole or counted: {text}");
+    assert!(text.ends_with(" WARN after\n"), "{text}");
+}
+
 // ----------------------------------------------------------------------------------------------------------- roles
 
 fn play(role: &str, folder: &Path) -> ExitCode {
@@ -175,8 +201,26 @@ fn play(role: &str, folder: &Path) -> ExitCode {
             assert!(!log.flush(Duration::from_secs(5)));
             ExitCode::SUCCESS
         }
+        "fills" => fill(folder),
         other => panic!("no role {other}"),
     }
+}
+
+fn fill(folder: &Path) -> ExitCode {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let log = start(&log_settings(folder, false)).unwrap();
+    let before = getrlimit(Resource::Fsize);
+    setrlimit(Resource::Fsize, Rlimit { current: Some(5_000), maximum: before.maximum }).unwrap();
+    for n in 0..200 {
+        tracing::warn!(target: "fsmond", n, end = 1, "fill");
+    }
+    assert!(!log.flush(Duration::from_millis(100)), "the count can't be written");
+    setrlimit(Resource::Fsize, before).unwrap();
+    assert!(log.flush(SOON));
+    tracing::warn!(target: "fsmond", "after");
+    assert!(log.flush(SOON));
+    assert!(log.dropped() > 0);
+    ExitCode::SUCCESS
 }
 
 fn in_background(role: &str, folder: &Path) -> ExitCode {

@@ -36,9 +36,14 @@ fn mix(words: [u64; 3]) -> u64 {
 /// new entry changes its times. Never 0, which stands for unknown.
 pub fn ident(file_type: FileType, fingerprint: &Fingerprint) -> u64 {
     if file_type == FileType::Dir {
-        return fingerprint.inode.max(1);
+        return dir_ident(fingerprint.inode);
     }
     mix([fingerprint.inode, fingerprint.size, fingerprint.mtime.cast_unsigned()])
+}
+
+/// The [`ident`] of a folder. Where inodes are not stable they are all 0, and all folders alike.
+pub fn dir_ident(inode: u64) -> u64 {
+    inode.max(1)
 }
 
 /// The [`ident`] of what a look saw.

@@ -436,6 +436,9 @@ pub struct ListRequest {
     pub folder: NodeId,
     /// Its path relative to the root, empty for the root.
     pub path: RawPath,
+    /// Its inode, 0 where that is not known. If another folder is at its path, the answer is
+    /// [`FolderProblem::Gone`]: the path is an old one.
+    pub inode: u64,
     /// Whether to arm it first.
     pub arm: bool,
     /// Comes back in every part.
@@ -451,6 +454,8 @@ pub struct LookRequest {
     pub folder: NodeId,
     /// Its path relative to the root, empty for the root.
     pub path: RawPath,
+    /// Its inode, 0 where that is not known; as in [`ListRequest`].
+    pub inode: u64,
     /// The names in it.
     pub names: Vec<Name>,
     /// Comes back in the answer.

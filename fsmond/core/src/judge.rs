@@ -55,7 +55,7 @@ impl Told {
 pub struct Facts {
     /// What it is.
     pub file_type: FileType,
-    /// See [`crate::ident::ident`].
+    /// See [`crate::ident::ident`]; 0 for a folder of which only the name is known yet.
     pub ident: u64,
     /// See [`crate::ident::ctime_hash`].
     pub ctime: u32,
@@ -102,7 +102,7 @@ pub fn judge(known: Option<Facts>, seen: Option<Facts>, told: Told) -> Verdict {
         (Some(_), None) => Verdict::Delete,
         (Some(known), Some(seen)) if known.file_type != seen.file_type => Verdict::Replace,
         (Some(known), Some(seen)) if seen.file_type == FileType::Dir => {
-            if known.ident == seen.ident {
+            if known.ident == seen.ident || known.ident == 0 {
                 Verdict::Same
             } else {
                 Verdict::Replace

@@ -42,6 +42,10 @@ impl Flags {
     pub const MOVING: Self = Self(256);
     /// A folder whose first listing is on its way.
     pub const LISTING: Self = Self(512);
+    /// A folder that was not found when it was to be listed, and that is listed again if it is there after all.
+    pub const UNLISTED: Self = Self(1024);
+    /// What a scan found of it is kept until the scan is complete, and nothing was told of it since.
+    pub const DEFERRED: Self = Self(2048);
     /// It is a place that is free.
     const FREE: Self = Self(0x8000);
 }
@@ -334,6 +338,11 @@ impl Tree {
             up = self.node(up).parent;
         }
         path
+    }
+
+    /// The inode of a folder, 0 where it is not known or not stable. The root's is known to who opened it.
+    pub fn inode(&self, at: u32) -> u64 {
+        if self.node(at).ident > 1 { self.node(at).ident } else { 0 }
     }
 
     /// How many folders an entry is below the root: 0 for the root's own entries.

@@ -67,14 +67,15 @@ impl EngineHandle {
         self.store_error.borrow().clone()
     }
 
-    /// Starts nothing more, has the last checkpoints stored, and then ends the engine.
+    /// Starts nothing more, has the last checkpoints stored, and then ends the engine. A caller who does not wait for
+    /// that to be over, since a limit has passed, calls [`EngineHandle::end`].
     pub async fn stop(&self) -> Result<(), ApiError> {
         let answer = self.command(Command::Stop).await;
         self.end();
         answer.map(|_| ())
     }
 
-    /// Ends the engine after what has reached it already, without a last checkpoint. What is not in a checkpoint is
+    /// Ends the engine after one more turn, without a last checkpoint. What is not in a checkpoint is
     /// replayed from the journal at the next start.
     pub fn end(&self) {
         self.end.cancel();

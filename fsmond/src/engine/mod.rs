@@ -75,10 +75,13 @@ pub fn queues() -> (Inbox, HintRing, Intake) {
 #[error("the engine failed: {0}; this is a bug in fsmond")]
 pub struct EngineFailed(String);
 
+/// The edges, and how the engine ended.
+type Ended<W, S, R> = (Edges<W, S, R>, Result<(), EngineFailed>);
+
 /// The running engine, for whoever closes the daemon.
 #[derive(Debug)]
 pub struct EngineTask<W, S, R> {
-    join: JoinHandle<(Edges<W, S, R>, Result<(), EngineFailed>)>,
+    join: JoinHandle<Ended<W, S, R>>,
 }
 
 impl<W, S, R> EngineTask<W, S, R> {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::effects::Outbox;
 use super::handle::Request;
 use super::load::Full;
-use super::{Clock, Core, Edges, EngineFailed, Intake};
+use super::{Clock, Core, Ended, EngineFailed, Intake};
 use crate::edges::{RunnerEdge, StoreEdge, WatchEdge};
 
 /// About how many entries, looks or hints are taken from one door in one turn: some milliseconds of work.
@@ -65,7 +65,7 @@ impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
     }
 
     /// Runs until it is told to end, or the core panics. Gives the edges back either way.
-    pub async fn run(mut self) -> (Edges<W, S, R>, Result<(), EngineFailed>) {
+    pub async fn run(mut self) -> Ended<W, S, R> {
         loop {
             let woken = self.wait().await;
             let ending = matches!(woken, Woken::End);

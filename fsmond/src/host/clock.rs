@@ -16,6 +16,11 @@ pub fn mono() -> u64 {
     u64::try_from(nanos(clock_gettime(os::MONO))).unwrap_or(0)
 }
 
+/// Microseconds of `CLOCK_MONOTONIC`, which stands still in suspend: only for what the service manager compares.
+pub fn monotonic_micros() -> i64 {
+    nanos(clock_gettime(ClockId::Monotonic)) / 1_000
+}
+
 /// The wall clock as file systems stamp files with it: on Linux up to one tick (1 to 10 ms) behind [`now`].
 pub fn coarse_wall() -> Timestamp {
     Timestamp(nanos(clock_gettime(os::COARSE)))

@@ -31,7 +31,7 @@ pub use diff::Diff;
 pub use error::{ConfigError, Problem};
 use table::{Problems, absolute};
 
-use super::log::{Format, Level};
+use super::log::{Format, Level, Rotation};
 use super::ownership;
 
 /// A larger config is refused: it is something else.
@@ -97,6 +97,18 @@ impl TryFrom<String> for SocketMode {
                 let text = fsmon_protocol::path::escape(text.as_bytes());
                 format!("'{text}' is not a socket's mode in octal, like \"0600\" or \"0660\"")
             })
+    }
+}
+
+impl Daemon {
+    /// When the log file is rotated.
+    pub fn rotation(&self) -> Rotation {
+        let usual = Rotation::default();
+        Rotation {
+            max_size: self.log_max_size.map_or(usual.max_size, |size| size.0),
+            keep: self.log_keep.unwrap_or(usual.keep),
+            ..usual
+        }
     }
 }
 
@@ -172,9 +184,13 @@ fn daemon(problems: &mut Problems<'_>, value: Spanned<DeValue<'_>>) -> Daemon {
 fn defaults(problems: &mut Problems<'_>, value: Spanned<DeValue<'_>>, check: Check<'_>) -> Options {
     let at = value.span();
     let Some(entries) = table::entries(problems, value, "[defaults]") else { return Options::default() };
-    let options = table::read(problems, entries, "", |given| watch::check_options(given, check));
-    problems.check(&at, watch::check_options(&options, check), "");
-    options
+    let before = problems.count();
+    let options: Options = table::read(problems, entries, "", |given| watch::check_options(given, check));
+    if problems.count() == before {
+        problems.check(&at, watch::check_options(&options, check), "");
+    }
+    // With a fault told here, no watch has to tell it again.
+    if problems.count() == before { options } else { Options::default() }
 }
 
 /// The text of a config, if it is a regular file of somebody who is trusted.

@@ -105,8 +105,7 @@ fn wait(mut reader: PipeReader, end: Instant, log: &Path) -> u8 {
     let mut said = Vec::new();
     let in_time = loop {
         let Some(left) = end.checked_duration_since(Instant::now()) else { break false };
-        let left =
-            Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
+        let Ok(left) = Timespec::try_from(left) else { break false };
         match poll(&mut [PollFd::new(&reader, PollFlags::IN)], Some(&left)) {
             Ok(0) => break false,
             Ok(_) => {}

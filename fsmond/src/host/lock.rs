@@ -7,9 +7,11 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use fsmon_protocol::ApiError;
 use fsmon_protocol::path::escape;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
+use super::chain::chain;
 use super::{os, ownership};
 
 /// A held lock. It ends with the process, or when dropped. The file stays: removing it would let two daemons hold
@@ -53,6 +55,12 @@ pub enum LockError {
     },
 }
 
+impl From<LockError> for ApiError {
+    fn from(error: LockError) -> Self {
+        Self::refused(chain(&error))
+    }
+}
+
 impl Lock {
     /// Makes the state folder (0700) if it is not there, checks it, and locks it by its file `lock`.
     ///
@@ -68,25 +76,13 @@ impl Lock {
         {
             return Err(LockError::Network { path: folder.to_owned(), kind });
         }
-        Self::take(folder.join("lock"))
+        Self::file(&folder.join("lock"))
     }
 
-    /// Locks `<socket>.lock`, so that only one daemon serves at this socket. Makes the socket's folder (0755) if only
-    /// that is missing.
-    pub fn socket(socket: &Path) -> Result<Self, LockError> {
-        let folder = socket.parent().unwrap_or(Path::new("/"));
-        let failed = |source| LockError::Io { path: folder.to_owned(), source };
-        match DirBuilder::new().mode(0o755).create(folder) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(e)),
-            _ => {}
-        }
-        File::open(folder).and_then(|opened| ownership::check_folder(&opened, folder)).map_err(failed)?;
-        let mut name = socket.as_os_str().to_owned();
-        name.push(".lock");
-        Self::take(PathBuf::from(name))
-    }
-
-    fn take(path: PathBuf) -> Result<Self, LockError> {
+    /// Locks by the file at `path`, as `<socket>.lock`, so that only one daemon serves at this socket. Its folder has
+    /// to be there.
+    pub fn file(path: &Path) -> Result<Self, LockError> {
+        let path = path.to_owned();
         let opened = open(&path).and_then(|file| match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Ok(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(Err(file)),
@@ -113,6 +109,18 @@ impl Lock {
     }
 }
 
+/// Makes the folder of the socket (0755, less the umask) if only that one is missing, as `/run/fsmond` is after a boot
+/// where no service manager makes it.
+pub fn make_socket_folder(socket: &Path) -> Result<(), LockError> {
+    let folder = socket.parent().unwrap_or(Path::new("/"));
+    let failed = |source| LockError::Io { path: folder.to_owned(), source };
+    match DirBuilder::new().mode(0o755).create(folder) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(e)),
+        _ => {}
+    }
+    File::open(folder).and_then(|opened| ownership::check_folder(&opened, folder)).map_err(failed)
+}
+
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
@@ -124,10 +132,7 @@ fn open(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(flags)
         .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    ownership::check(&file, path)?;
+    ownership::check_written(&file, path)?;
     Ok(file)
 }
 
@@ -190,7 +195,7 @@ mod tests {
         Lock::state(&state, false).unwrap_err();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
         fs::set_permissions(&state, fs::Permissions::from_mode(0o770)).unwrap();
-        let said = crate::host::chain::chain(&Lock::state(&state, false).unwrap_err());
+        let said = chain(&Lock::state(&state, false).unwrap_err());
         assert!(said.contains("can be written by its group"), "{said}");
     }
 
@@ -198,13 +203,15 @@ mod tests {
     fn a_socket_has_its_own_lock() {
         let above = tempfile::tempdir().unwrap();
         let socket = above.path().join("fsmond/fsmond.sock");
-        let lock = Lock::socket(&socket).unwrap();
-        assert!(above.path().join("fsmond/fsmond.sock.lock").exists());
-        let said = Lock::socket(&socket).unwrap_err().to_string();
+        make_socket_folder(&socket).unwrap();
+        make_socket_folder(&socket).unwrap();
+        let beside = above.path().join("fsmond/fsmond.sock.lock");
+        let lock = Lock::file(&beside).unwrap();
+        let said = Lock::file(&beside).unwrap_err().to_string();
         assert!(said.contains("running already"), "{said}");
         drop(lock);
-        Lock::socket(&socket).unwrap();
-        let said = crate::host::chain::chain(&Lock::socket(Path::new("/nonexistent/a/s.sock")).unwrap_err());
+        Lock::file(&beside).unwrap();
+        let said = chain(&make_socket_folder(Path::new("/nonexistent/a/s.sock")).unwrap_err());
         assert!(said.contains("/nonexistent/a: No such file"), "{said}");
     }
 }

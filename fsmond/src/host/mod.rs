@@ -16,6 +16,7 @@ pub mod limits;
 mod linux;
 pub mod lock;
 pub mod log;
+pub mod notify;
 pub mod ownership;
 pub mod signals;
 pub mod user;

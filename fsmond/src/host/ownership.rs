@@ -26,6 +26,12 @@ pub enum Untrusted {
         /// Who we are.
         own: u32,
     },
+    /// What is to be written to has another name elsewhere, which somebody may have given it to have that written.
+    #[error("{} has a second name (a hard link), under which it would be written too; remove one of them", shown(.path))]
+    Linked {
+        /// What.
+        path: PathBuf,
+    },
     /// Its mode lets others write.
     #[error("{} can be written by {who} (mode {mode:04o}); run: chmod go-w {}", shown(.path), shown(.path))]
     Writable {
@@ -47,30 +53,40 @@ impl From<Untrusted> for io::Error {
 /// Checks what was opened: it belongs to root or to the daemon's user, and neither group nor others may write to it.
 /// `path` is only for the message.
 pub fn check(opened: &File, path: &Path) -> io::Result<()> {
-    Ok(judge(&opened.metadata()?, path, Sticky::Refused)?)
+    Ok(judge(&opened.metadata()?, path, 0o022)?)
 }
 
-/// Checks a folder in which the daemon makes or replaces files of its own: as [`check`], but in a sticky folder like
-/// `/tmp` others may make files too, since they can't touch ours.
+/// Checks a file that was opened for writing, without following links: as [`check`], and it is a regular file with
+/// this one name.
+pub fn check_written(opened: &File, path: &Path) -> io::Result<()> {
+    let facts = opened.metadata()?;
+    if !facts.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    judge(&facts, path, 0o022)?;
+    if facts.nlink() > 1 {
+        return Err(Untrusted::Linked { path: path.to_owned() }.into());
+    }
+    Ok(())
+}
+
+/// Checks a folder in which the daemon makes files that it opens with [`check_written`]: it belongs to root or to the
+/// daemon's user, and not everybody may write to it, unless it is sticky like `/tmp`. Its group may, as that of
+/// `/var/log` may on Debian: it can get in the way, but can have nothing written elsewhere.
 pub fn check_folder(opened: &File, path: &Path) -> io::Result<()> {
-    Ok(judge(&opened.metadata()?, path, Sticky::Accepted)?)
+    let facts = opened.metadata()?;
+    let sticky = facts.mode() & 0o1000 != 0;
+    Ok(judge(&facts, path, if sticky { 0 } else { 0o002 })?)
 }
 
-/// Whether a sticky folder may be writable by others.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sticky {
-    Refused,
-    Accepted,
-}
-
-fn judge(facts: &Metadata, path: &Path, sticky: Sticky) -> Result<(), Untrusted> {
+/// `refused` are the permission bits that may not be set.
+fn judge(facts: &Metadata, path: &Path, refused: u32) -> Result<(), Untrusted> {
     let own = geteuid().as_raw();
     if facts.uid() != 0 && facts.uid() != own {
         return Err(Untrusted::Owner { path: path.to_owned(), uid: facts.uid(), own });
     }
     let mode = facts.mode() & 0o7777;
-    let protected = facts.is_dir() && mode & 0o1000 != 0 && sticky == Sticky::Accepted;
-    if mode & 0o022 != 0 && !protected {
+    if mode & refused != 0 {
         let who = if mode & 0o002 != 0 { "everybody" } else { "its group" };
         return Err(Untrusted::Writable { path: path.to_owned(), mode, who });
     }
@@ -127,6 +143,21 @@ mod tests {
         check(&File::open(&state).unwrap(), &state).unwrap();
         fs::set_permissions(&state, Permissions::from_mode(0o777)).unwrap();
         check_folder(&File::open(&state).unwrap(), &state).unwrap_err();
+        fs::set_permissions(&state, Permissions::from_mode(0o775)).unwrap();
+        check_folder(&File::open(&state).unwrap(), &state).unwrap();
+        check(&File::open(&state).unwrap(), &state).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_written_has_one_name() {
+        let (folder, path, file) = with_mode(0o640);
+        check_written(&file, &path).unwrap();
+        fs::hard_link(&path, folder.path().join("elsewhere")).unwrap();
+        let said = check_written(&file, &path).unwrap_err().to_string();
+        assert!(said.contains(path.to_str().unwrap()) && said.contains("second name"), "{said}");
+        check(&file, &path).unwrap();
+        let said = check_written(&File::open(folder.path()).unwrap(), folder.path()).unwrap_err().to_string();
+        assert!(said.contains("not a regular file"), "{said}");
     }
 
     #[test]

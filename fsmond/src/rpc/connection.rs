@@ -2,7 +2,6 @@
 //!
 //! Runs in a task of its own, and each request in another, so that a panic ends no more than the one or the other.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use fsmon_protocol::VERSION;
 use fsmon_protocol::rpc::codec::DaemonWire;
 use fsmon_protocol::rpc::preamble;
 use fsmon_protocol::rpc::server::MAX_IN_FLIGHT;
+use fsmon_protocol::rpc::stall::StallGuard;
 use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
 use futures::StreamExt;
 use tarpc::server::{BaseChannel, Channel, Config};
@@ -22,7 +22,7 @@ use tracing::{debug, error, info};
 
 use super::Limits;
 use super::gate::Gate;
-use super::guarded::Guarded;
+use super::hang_up::HangUp;
 use super::session::Session;
 
 /// How long the last replies have to be written out after the last request is answered, when the daemon stops.
@@ -31,7 +31,7 @@ const LAST_WRITES: Duration = Duration::from_millis(100);
 /// Serves one connection until it ends.
 pub async fn serve(stream: UnixStream, session: Session, limits: Limits) {
     let hung_up = CancellationToken::new();
-    let mut stream = Guarded::new(stream, hung_up.clone(), limits.unread_reply);
+    let mut stream = StallGuard::new(HangUp::new(stream, hung_up.clone()), limits.unread_reply);
     let uid = session.uid;
     let stop = session.server.stop.clone();
     let greeting = preamble::exchange(&mut stream, VERSION, limits.first_request);
@@ -50,7 +50,7 @@ pub async fn serve(stream: UnixStream, session: Session, limits: Limits) {
 
 /// Requests and replies; says why it ended.
 async fn talk(
-    stream: Guarded,
+    stream: StallGuard<HangUp<UnixStream>>,
     gate: Gate,
     hung_up: &CancellationToken,
     stop: &CancellationToken,
@@ -87,21 +87,14 @@ async fn talk(
         while !answering.is_empty() {
             tokio::select! {
                 biased;
-                // What is asked from now on is not answered: the client sees the end of the connection.
                 Some(done) = answering.join_next() => report(done),
-                Some(_) = requests.next() => {}
-                else => break,
+                // What is asked from now on is not answered: the client sees the end of the connection.
+                asked = requests.next() => if !matches!(asked, Some(Ok(_))) { return },
             }
         }
         // The last reply is in the channel's queue: reading on is what writes it out.
-        let _: Result<Infallible, _> = timeout(LAST_WRITES, async {
-            loop {
-                if requests.next().await.is_none_or(|request| request.is_err()) {
-                    std::future::pending::<()>().await;
-                }
-            }
-        })
-        .await;
+        let writing = async { while let Some(Ok(_)) = requests.next().await {} };
+        let _ = timeout(LAST_WRITES, writing).await;
     };
     let _ = timeout(limits.stopping, last).await;
     "the daemon stops"

@@ -10,7 +10,7 @@ mod census;
 mod connection;
 mod daemon;
 mod gate;
-mod guarded;
+mod hang_up;
 mod place;
 mod roles;
 mod runs;
@@ -28,6 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fsmon_protocol::Timestamp;
+use fsmon_protocol::rpc::preamble;
+use fsmon_protocol::rpc::server::LONGEST_STALL;
 use fsmon_protocol::rpc_types::{Reloaded, Reply};
 use fsmon_protocol::units::Span;
 use futures::future::BoxFuture;
@@ -118,9 +120,9 @@ impl Default for Limits {
             connections: 64,
             per_stranger: 8,
             per_admin: 32,
-            first_request: Duration::from_secs(10),
+            first_request: preamble::LONGEST_TIME,
             idle: Duration::from_secs(600),
-            unread_reply: Duration::from_secs(10),
+            unread_reply: LONGEST_STALL,
             stopping: Duration::from_secs(2),
         }
     }

@@ -27,7 +27,7 @@ const AT_ONCE: usize = 1024;
 /// How soon to ask again for records that the ring has let go and the store has not committed yet.
 const COMMIT_PAUSE: Duration = Duration::from_millis(10);
 /// The kinds there are.
-const KINDS: [&str; 10] =
+pub(super) const KINDS: [&str; 10] =
     ["create", "modify", "rename", "delete", "attrib", "gap", "run", "schedule", "service", "watch"];
 
 /// Which records are wanted.

@@ -41,7 +41,7 @@ mod processes;
 mod program;
 mod stdin;
 mod stragglers;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests;
 
 /// After the deadline of a stop, how long a killed process may take to disappear before it is given up.

@@ -25,7 +25,7 @@ pub(super) fn read(pid: Pid) -> Option<Process> {
     parse(pid, &stat)
 }
 
-/// See proc_pid_stat(5). The second field is the program's name in parentheses and may hold anything, so the others
+/// See `man 5 proc_pid_stat`. The second field is the program's name in parentheses and may hold anything, so the others
 /// are counted from its end.
 fn parse(pid: Pid, stat: &[u8]) -> Option<Process> {
     let after_name = stat.iter().rposition(|&b| b == b')')? + 1;

@@ -1,4 +1,5 @@
-//! Real commands, looked at from outside.
+//! Real commands, looked at from outside, by what Linux tells about processes.
+#![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;

@@ -144,7 +144,9 @@ impl Watch {
     /// Suspects an entry.
     pub(super) fn suspect(&mut self, at: u32, told: Told, when: When, ctx: &Ctx<'_>) {
         self.suspects.suspect(at, told, when, ctx.now.mono);
-        self.tree.node_mut(at).set(Flags::SUSPECT);
+        let node = self.tree.node_mut(at);
+        node.set(Flags::SUSPECT);
+        node.clear(Flags::DEFERRED);
     }
 
     fn on_disarmed(&mut self, at: u32, unmounted: bool, ctx: &mut Ctx<'_>) {

@@ -138,7 +138,8 @@ impl Watch {
             }
             self.tree.node_mut(at).clear(Flags::DIRTY);
             let node = self.tree.node(at);
-            if node.has(Flags::KNOWN) || node.has(Flags::PENDING) {
+            // A folder that is gone is kept while the deletion of a file in it is still to be processed.
+            if node.has(Flags::KNOWN) || node.has(Flags::PENDING) || self.tree.has_children(at) {
                 rows.push(self.node_row(at));
             } else {
                 self.ledger.freed.insert(at);
@@ -163,12 +164,13 @@ impl Watch {
         let node = self.tree.node(at);
         let pending = self.pending.get(at);
         let seen = self.ledger.fresh.get(&at).copied().or_else(|| pending.and_then(|p| p.seen));
-        let dir = node.is_dir().then_some(Fingerprint { inode: node.ident, size: 0, mtime: 0, ctime: 0 });
+        let dir = node.is_dir().then_some(Fingerprint { inode: self.tree.inode(at), size: 0, mtime: 0, ctime: 0 });
+        // One in limbo is stored where it was: that is what the journal has told.
+        let from = self.limbo_of(at);
         NodeRow {
             index: at,
-            parent: node.parent(),
-            // One in limbo is stored under its hidden name, and found gone by the scan at start.
-            name: node.name().into(),
+            parent: from.map_or(node.parent(), |from| from.folder.index),
+            name: from.map_or(node.name(), |from| &from.name).into(),
             file_type: node.file_type,
             known: node.has(Flags::KNOWN),
             seen: dir.or(seen),
@@ -183,7 +185,8 @@ impl Watch {
         }
         let node = self.tree.node_mut(row.index);
         if let Some(seen) = &row.seen {
-            node.ident = if row.file_type == FileType::Dir { seen.inode } else { ident(row.file_type, seen) };
+            let dir = row.file_type == FileType::Dir;
+            node.ident = if dir && seen.inode == 0 { 0 } else { ident(row.file_type, seen) };
             node.ctime = ctime_hash(seen.ctime);
         }
         self.tree.set_known(row.index, row.known);
@@ -354,6 +357,9 @@ impl Watch {
     /// wrote to it meanwhile.
     pub fn replayed(&mut self, now: Now) {
         self.ledger.touched.clear();
+        for at in 1..self.tree.places() {
+            self.release_if_idle(at);
+        }
         for at in self.pending.places() {
             let Some(pending) = self.pending.get(at).filter(|p| p.stage == Stage::Settling) else { continue };
             let due = now.mono.saturating_add(self.quiet_after_scan(pending.seen.as_ref(), now));

@@ -11,6 +11,7 @@ use fsmon_protocol::spec::Existing;
 
 use super::suspects::When;
 use super::{Handle, Watch};
+use crate::ident::dir_ident;
 use crate::io::{Armed, Effect, FolderProblem, ListPart, ListRequest, Listing, LogLevel, Name, NodeId, Stat};
 use crate::judge::Told;
 use crate::shared::Ctx;
@@ -27,6 +28,8 @@ struct Asked {
     deep: bool,
     /// Whether it is part of the reconcile under way.
     scan: bool,
+    /// How many folders had been renamed when it was sent: its path may be an old one.
+    moves: u64,
 }
 
 /// The listings of one watch.
@@ -35,6 +38,7 @@ pub(super) struct Listings {
     waiting: std::collections::VecDeque<Asked>,
     sent: HashMap<u32, Asked>,
     of_scan: usize,
+    moves: u64,
 }
 
 impl Listings {
@@ -55,9 +59,14 @@ impl Listings {
         }
     }
 
+    /// A folder was renamed.
+    pub fn moved(&mut self) {
+        self.moves += 1;
+    }
+
     /// Forgets all of them: the source was closed.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { moves: self.moves, ..Self::default() };
     }
 }
 
@@ -66,7 +75,7 @@ impl Watch {
     pub(super) fn list_folder(&mut self, at: u32, deep: bool, scan: bool, ctx: &mut Ctx<'_>) {
         self.listings.of_scan += usize::from(scan);
         self.tree.node_mut(at).set(Flags::LISTING);
-        self.listings.waiting.push_back(Asked { folder: self.tree.id(at), deep, scan });
+        self.listings.waiting.push_back(Asked { folder: self.tree.id(at), deep, scan, moves: 0 });
         self.send_listings(ctx);
     }
 
@@ -83,11 +92,12 @@ impl Watch {
                 continue;
             };
             let tag = ctx.shared.tag();
-            self.listings.sent.insert(tag, asked);
+            self.listings.sent.insert(tag, Asked { moves: self.listings.moves, ..asked });
             ctx.out.push(Effect::List(ListRequest {
                 watch: self.id,
                 folder: asked.folder,
                 path: self.tree.path(at).into(),
+                inode: self.tree.inode(at),
                 arm: self.arms(),
                 scan: tag,
             }));
@@ -112,7 +122,7 @@ impl Watch {
         }
         match listing.part {
             ListPart::Entries(entries) => {
-                self.tell_folder(folder, 0, ctx);
+                self.tell_folder(folder, None, ctx);
                 self.note_progress(&asked, entries.len(), 0);
                 for (name, stat) in entries {
                     self.on_entry(folder, name, stat, asked, listing.scan, ctx);
@@ -120,12 +130,12 @@ impl Watch {
             }
             ListPart::Done { armed, inode } => {
                 self.note_progress(&asked, 0, 1);
-                self.tell_folder(folder, inode, ctx);
+                self.tell_folder(folder, Some(inode), ctx);
                 self.note_armed(folder, armed, ctx);
                 self.note_readable(folder);
                 self.on_missing(folder, listing.scan, asked, ctx);
                 let node = self.tree.node(folder);
-                if node.ident != inode && folder != ROOT {
+                if node.ident != dir_ident(inode) && folder != ROOT {
                     self.suspect(folder, Told::SOMETHING, When::Now, ctx);
                 }
             }
@@ -141,19 +151,16 @@ impl Watch {
     }
 
     /// A folder that was listed is there: if it is new, its create is told, before that of anything in it.
-    pub(super) fn tell_folder(&mut self, at: u32, inode: u64, ctx: &mut Ctx<'_>) {
-        let node = self.tree.node_mut(at);
-        if inode != 0 && node.ident == 0 {
-            node.ident = inode;
-        }
+    pub(super) fn tell_folder(&mut self, at: u32, inode: Option<u64>, ctx: &mut Ctx<'_>) {
+        let node = self.tree.node(at);
         if !node.has(Flags::KNOWN) && node.is_dir() {
-            let mut stat = folder_stat(inode);
-            if inode == 0 {
-                stat.fingerprint.inode = 0;
-            }
+            let fingerprint = Fingerprint { inode: inode.unwrap_or(0), size: 0, mtime: 0, ctime: 0 };
+            let stat = Stat { file_type: FileType::Dir, fingerprint, btime: 0, own: false };
             self.tell_create(at, stat, Origin::Live, ctx);
-            // `ident` is 0 for unknown, and becomes the inode with the last part.
-            self.tree.node_mut(at).ident = inode;
+            self.tree.node_mut(at).ident = inode.map_or(0, dir_ident);
+        } else if let Some(inode) = inode.filter(|_| node.ident == 0) {
+            self.tree.node_mut(at).ident = dir_ident(inode);
+            self.ledger.dirty(&mut self.tree, at, None);
         }
     }
 
@@ -180,7 +187,7 @@ impl Watch {
             return;
         }
         let known = node.has(Flags::KNOWN);
-        if known && dir && node.is_dir() && node.ident == stat.fingerprint.inode {
+        if known && dir && node.is_dir() && [0, dir_ident(stat.fingerprint.inode)].contains(&node.ident) {
             if asked.deep {
                 self.list_folder(at, true, asked.scan, ctx);
             }
@@ -288,9 +295,14 @@ impl Watch {
     fn on_list_failed(&mut self, at: u32, problem: &FolderProblem, asked: Asked, ctx: &mut Ctx<'_>) {
         let known = self.tree.node(at).has(Flags::KNOWN);
         match problem {
+            FolderProblem::Gone if at != ROOT && asked.moves != self.listings.moves => {
+                // Asked for by a path that may have been renamed since.
+                self.list_folder(at, asked.deep, asked.scan, ctx);
+            }
             FolderProblem::Gone if at == ROOT => self.lose_root("it is not there", ctx),
             FolderProblem::Gone if known => {
                 let told = if asked.scan { Told::SCAN } else { Told::FOUND };
+                self.tree.node_mut(at).set(Flags::UNLISTED);
                 self.suspect(at, told, When::Now, ctx);
             }
             FolderProblem::Gone => {
@@ -298,22 +310,16 @@ impl Watch {
                 self.tell_gone(at, Origin::Live, ctx);
             }
             FolderProblem::PseudoFileSystem => {
-                self.tell_folder(at, 0, ctx);
+                self.tell_folder(at, None, ctx);
                 ctx.log(
                     LogLevel::Info,
                     format!("watch {}: {} is not entered: a pseudo file system", self.name, self.absolute(at)),
                 );
             }
             FolderProblem::NotPermitted | FolderProblem::Other(_) => {
-                self.tell_folder(at, 0, ctx);
+                self.tell_folder(at, None, ctx);
                 self.note_unreadable(at, problem, ctx);
             }
         }
     }
-}
-
-/// What a listing tells of the folder it listed.
-fn folder_stat(inode: u64) -> Stat {
-    let fingerprint = Fingerprint { inode, size: 0, mtime: 0, ctime: 0 };
-    Stat { file_type: FileType::Dir, fingerprint, btime: 0, own: false }
 }

@@ -42,6 +42,7 @@ impl Watch {
                     watch: self.id,
                     folder: self.tree.id(folder),
                     path: self.tree.path(folder).into(),
+                    inode: self.tree.inode(folder),
                     names: some.iter().map(|&at| self.tree.node(at).name().into()).collect(),
                     tag,
                 }));
@@ -187,8 +188,11 @@ impl Watch {
 
     fn conclude_same(&mut self, at: u32, stat: Stat, verdict: Verdict, told: Told, ctx: &mut Ctx<'_>) {
         if stat.file_type == FileType::Dir {
-            if told.any(Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING)) {
-                self.list_folder(at, true, false, ctx);
+            self.tree.node_mut(at).ident = ident_of(&stat);
+            let unlisted = self.tree.node(at).has(Flags::UNLISTED);
+            self.tree.node_mut(at).clear(Flags::UNLISTED);
+            if unlisted || told.any(Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING)) {
+                self.list_folder(at, true, told.any(Told::SCAN) && self.scan.is_some(), ctx);
             }
             return;
         }

@@ -91,6 +91,7 @@ impl Watch {
             (Verdict::Modify(why), Some(stat)) if scan.another_root => scan.altered.push((id, stat, why)),
             _ => return false,
         }
+        self.tree.node_mut(at).set(Flags::DEFERRED);
         true
     }
 
@@ -129,7 +130,7 @@ impl Watch {
             self.tell_create(at, stat, Origin::Scan, ctx);
         }
         for (id, stat, why) in altered {
-            if let Some(at) = self.tree.place(id).filter(|&at| self.tree.node(at).has(Flags::KNOWN)) {
+            if let Some(at) = self.tree.place(id).filter(|&at| self.tree.node(at).has(Flags::DEFERRED)) {
                 self.tell_modify(at, stat, Origin::Scan, why, ctx);
             }
         }
@@ -152,7 +153,7 @@ impl Watch {
         let usable = |id: Handle, known: bool| {
             self.tree.place(id).filter(|&at| {
                 let node = self.tree.node(at);
-                node.has(Flags::KNOWN) == known && !node.has(Flags::SUSPECT)
+                node.has(Flags::KNOWN) == known && node.has(Flags::DEFERRED)
             })
         };
         let gone: Vec<u32> = gone.into_iter().filter_map(|id| usable(id, true)).collect();

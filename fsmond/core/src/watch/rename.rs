@@ -44,8 +44,13 @@ impl Watch {
             self.tell_gone(left, Origin::Live, ctx);
         }
         self.tree.relocate(at, folder, hidden.into());
+        self.listings.moved();
         self.suspects.relocated(at);
         self.tree.node_mut(at).set(Flags::MOVING);
+        // What a scan found of the old path says nothing of the new one; its listing will.
+        for below in self.tree.subtree(at) {
+            self.tree.node_mut(below).clear(Flags::DEFERRED);
+        }
         let due = ctx.now.mono.saturating_add(AT_MOST);
         self.limbo.push(Limbo { cookie, node: self.tree.id(at), from, due });
     }
@@ -134,10 +139,11 @@ impl Watch {
             }
         }
         self.tree.relocate(at, folder, name);
+        self.listings.moved();
         self.suspects.forget(at);
         self.tree.node_mut(at).clear(Flags::SUSPECT);
         if let Some(before) = before {
-            self.tell_folder(folder, 0, ctx);
+            self.tell_folder(folder, None, ctx);
             self.tell_dir_renamed(at, &before, ctx);
         }
         self.drop_unwanted(ctx);
@@ -181,13 +187,18 @@ impl Watch {
         let mut up = at;
         while up != ROOT {
             if self.tree.node(up).has(Flags::MOVING) {
-                let id = self.tree.id(up);
-                let from = &self.limbo.iter().find(|l| l.node == id)?.from;
+                let from = self.limbo_of(up)?;
                 return Some((from, usize::try_from(self.tree.depth(up)).unwrap_or_default() + 1));
             }
             up = self.tree.node(up).parent();
         }
         None
+    }
+
+    /// Where an entry in limbo was before.
+    pub(super) fn limbo_of(&self, at: u32) -> Option<&From> {
+        let id = self.tree.id(at);
+        self.limbo.iter().find(|l| l.node == id).map(|l| &l.from)
     }
 
     /// Something is told of a name from which an entry in limbo came. The kernel tells both sides of a rename before

@@ -36,7 +36,7 @@ impl Watch {
 
     /// Something new is there.
     pub(super) fn tell_create(&mut self, at: u32, stat: Stat, origin: Origin, ctx: &mut Ctx<'_>) {
-        self.tell_folder(self.tree.node(at).parent(), 0, ctx);
+        self.tell_folder(self.tree.node(at).parent(), None, ctx);
         self.note_present(at, &stat);
         let event = self.event(EventKind::Create, at, &stat, origin);
         self.tell(event, Some(stat.fingerprint), ctx);
@@ -53,7 +53,7 @@ impl Watch {
 
     /// A scan found it under another name: `from` is its absolute path before.
     pub(super) fn tell_rename(&mut self, at: u32, stat: Stat, from: RawPath, ctx: &mut Ctx<'_>) {
-        self.tell_folder(self.tree.node(at).parent(), 0, ctx);
+        self.tell_folder(self.tree.node(at).parent(), None, ctx);
         self.note_present(at, &stat);
         let event = Event { from: Some(from.clone()), ..self.event(EventKind::Rename, at, &stat, Origin::Scan) };
         self.tell(event, Some(stat.fingerprint), ctx);
@@ -62,7 +62,7 @@ impl Watch {
 
     /// The kernel told that a known file has another name now.
     pub(super) fn tell_file_renamed(&mut self, at: u32, from: &RawPath, ctx: &mut Ctx<'_>) {
-        self.tell_folder(self.tree.node(at).parent(), 0, ctx);
+        self.tell_folder(self.tree.node(at).parent(), None, ctx);
         let seen = self.ledger.fresh(at).or_else(|| self.pending.get(at).and_then(|p| p.seen));
         let file_type = self.tree.node(at).file_type;
         let event = Event {

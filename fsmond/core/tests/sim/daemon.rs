@@ -113,7 +113,7 @@ impl Daemon {
         for node in next.stored.nodes.clone().into_values() {
             assert!(next.machine.restore(WATCH, node));
         }
-        assert_eq!(next.machine.restored(WATCH), 0, "every stored row makes sense");
+        assert_eq!(next.machine.restored(WATCH), 0, "every stored row makes sense: {:#?}", next.stored.nodes);
         let now = next.now(disk);
         for row in next.stored.journal.clone() {
             next.machine.replay(now, &row);
@@ -207,7 +207,8 @@ impl Daemon {
 
     pub fn list(&mut self, disk: &mut Disk) -> bool {
         let Some(request) = self.lists.pop_front() else { return false };
-        let inode = disk.resolve(request.path.as_bytes()).filter(|&i| disk.is_dir(i));
+        let inode =
+            disk.resolve(request.path.as_bytes()).filter(|&i| disk.is_dir(i) && [0, i].contains(&request.inode));
         let listing = |part| Listing { watch: WATCH, folder: request.folder, scan: request.scan, part };
         let Some(inode) = inode else {
             self.step(disk, Input::Listed(vec![listing(ListPart::Failed(FolderProblem::Gone))]));
@@ -222,7 +223,8 @@ impl Daemon {
 
     pub fn look(&mut self, disk: &Disk) -> bool {
         let Some(request) = self.looks.pop_front() else { return false };
-        let folder = disk.resolve(request.path.as_bytes()).filter(|&i| disk.is_dir(i));
+        let folder =
+            disk.resolve(request.path.as_bytes()).filter(|&i| disk.is_dir(i) && [0, i].contains(&request.inode));
         let result = folder.ok_or(FolderProblem::Gone).map(|folder| {
             let see = |name: &[u8]| disk.child(folder, name).map_or(Seen::Gone, |i| Seen::Here(disk.stat(i)));
             request.names.iter().map(|name| (name.clone(), see(name))).collect()

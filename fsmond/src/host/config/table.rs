@@ -47,11 +47,9 @@ impl<'t> Problems<'t> {
         self.found.push(Problem { line: Some(self.line(at)), message });
     }
 
-    /// The one of a check, with `prefix` before it, unless the same message was told before.
+    /// The one of a check, with `prefix` before it.
     pub fn check(&mut self, at: &Span, checked: Result<(), String>, prefix: &str) {
-        if let Err(message) = checked
-            && !self.found.iter().any(|p| p.message.ends_with(&message))
-        {
+        if let Err(message) = checked {
             self.add(at, format!("{prefix}{message}"));
         }
     }

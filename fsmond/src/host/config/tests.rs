@@ -52,6 +52,7 @@ fn everything_that_may_be_written_is_read() {
     assert_eq!(config.daemon.log_format, Some(Format::Json));
     assert_eq!(config.daemon.log_max_size, Some(Size(20 << 20)));
     assert_eq!(config.daemon.max_runs, Some(8));
+    assert_eq!(config.daemon.rotation(), Rotation { max_size: 20 << 20, keep: 3, ..Rotation::default() });
     assert_eq!(config.defaults.settle, Some(Span::millis(200)));
     let [data, second] = config.watches.as_slice() else { panic!("{:?}", config.watches) };
     assert_eq!((data.name.as_str(), data.path.as_str()), ("data", "/srv/data"));
@@ -65,59 +66,66 @@ fn everything_that_may_be_written_is_read() {
 /// Text, and the faults that are told: line, and what the message has in it.
 type Case = (&'static str, &'static [(usize, &'static str)]);
 
+const FAULTS: &[Case] = &[
+    ("[daemon\n", &[(1, "")]),
+    ("\n\n= 3\n", &[(3, "")]),
+    ("[daemon]\nsocket = \"/a\"\nsocket = \"/b\"\n", &[(3, "duplicate key")]),
+    ("[deamon]\n", &[(1, "unknown table or key 'deamon'")]),
+    ("\nretention-days = 3\n", &[(2, "there are [daemon]")]),
+    ("[[daemon]]\n", &[(1, "once only")]),
+    ("daemon = 3\n", &[(1, "is a table")]),
+    ("[daemon]\nadmins = [\"eve\"]\n", &[(2, "unknown key 'admins'")]),
+    ("[daemon]\n\nlog-lvel = \"info\"\n", &[(3, "did you mean 'log-level'?")]),
+    ("[daemon]\nlog-level = \"loud\"\n", &[(2, "log-level: ")]),
+    ("[daemon]\nsocket = \"run/x\"\n", &[(2, "socket 'run/x' is a relative path")]),
+    ("[daemon]\nlog_file = \"~/x\"\n", &[(2, "'~' and variables are not expanded")]),
+    ("[daemon]\nsocket_mode = \"0777\"\n", &[(2, "socket-mode: '0777' is not a socket's mode in octal")]),
+    ("[daemon]\nsocket_mode = 660\n", &[(2, "socket-mode: invalid type")]),
+    ("[daemon]\nmax-runs = 0\n", &[(2, "max-runs is less than 1")]),
+    ("[daemon]\nlog-keep = -1\n", &[(2, "log-keep: ")]),
+    ("[daemon]\nlog_level = \"info\"\nlog-level = \"warn\"\n", &[(3, "log-level is given twice, first in line 2")]),
+    ("[defaults]\nevery = \"2 fortnights\"\n", &[(2, "every: '2 fortnights' is not a duration")]),
+    ("[defaults]\nconcurrency = 0\n", &[(2, "concurrency is 0")]),
+    ("[defaults]\nmin-size = \"2K\"\nmax-size = \"1K\"\n", &[(1, "min-size 2K is more than max-size 1K")]),
+    ("[watch]\npath = \"/a\"\n", &[(1, "with two brackets")]),
+    ("[[watch]]\nname = \"a\"\n", &[(1, "this watch has no path")]),
+    ("[[watch]]\npath = \"a/b\"\n", &[(2, "path 'a/b' is a relative path")]),
+    ("[[watch]]\npath = \"~/in\"\n", &[(2, "not expanded")]),
+    ("[[watch]]\npath = \"/\"\n", &[(2, "write name = ")]),
+    ("[[watch]]\npath = 5\n", &[(2, "path: invalid type")]),
+    ("[[watch]]\nname = \"a b\"\npath = \"/a\"\n", &[(2, "'a b' can't be the name")]),
+    ("[[watch]]\npath = \"/a\"\nincldue = []\n", &[(3, "watch 'a': unknown key 'incldue'; did you mean 'include'?")]),
+    ("[[watch]]\npath = \"/a\"\nno-recursive = true\n", &[(3, "write recursive = false")]),
+    ("[[watch]]\npath = \"/a\"\ncommand = \"x\"\n", &[(3, "watch 'a': command: invalid type")]),
+    ("[[watch]]\npath = \"/a\"\nkinds = [\n \"create\",\n \"explode\"]\n", &[(5, "kinds: unknown variant")]),
+    ("[[watch]]\npath = \"/a\"\ncwd = \"b\"\n", &[(3, "cwd 'b' is a relative path")]),
+    ("[[watch]]\npath = \"/a\"\nenv = [\"FSMON_X=1\"]\n", &[(3, "FSMON_")]),
+    (
+        "[[watch]]\npath = \"/a\"\n[[watch]]\npath = \"/b/a\"\n",
+        &[(4, "two watches are named 'a', the first in line 2")],
+    ),
+    ("[defaults]\nmin_size = \"2K\"\n[[watch]]\npath = \"/a\"\nmax_size = \"1K\"\n", &[(3, "watch 'a': min-size 2K")]),
+    (
+        "[defaults]\nmin-size = 2\nmax-size = \"1K\"\nmin_size = \"2K\"\n[[watch]]\npath = \"/a\"\nmax-size = \"1\"\n",
+        &[(2, "min-size: invalid type"), (4, "min-size is given twice, first in line 2")],
+    ),
+    (
+        "[[watch]]\npath = \"/a\"\ntimeout = \"0s\"\n[[watch]]\npath = \"/b\"\ntimeout = \"0s\"\n",
+        &[(3, "watch 'a': timeout is 0"), (6, "watch 'b': timeout is 0")],
+    ),
+    (
+        "[defaults]\nmin-size = \"2K\"\nmax-size = \"1K\"\n[[watch]]\npath = \"/a\"\n",
+        &[(1, "min-size 2K is more than max-size 1K")],
+    ),
+    (
+        "[[watch]]\npath = \"a\"\nsettle = \"x\"\n\n[daemon]\nmax-runs = 0\n[[watch]]\npath = \"/b\"\nfoo = 1\n",
+        &[(2, "relative"), (3, "settle: "), (6, "max-runs"), (9, "unknown key 'foo'")],
+    ),
+];
+
 #[test]
 fn every_fault_is_told_with_file_line_and_key() {
-    let cases: &[Case] = &[
-        ("[daemon\n", &[(1, "")]),
-        ("\n\n= 3\n", &[(3, "")]),
-        ("[daemon]\nsocket = \"/a\"\nsocket = \"/b\"\n", &[(3, "duplicate key")]),
-        ("[deamon]\n", &[(1, "unknown table or key 'deamon'")]),
-        ("\nretention-days = 3\n", &[(2, "there are [daemon]")]),
-        ("[[daemon]]\n", &[(1, "once only")]),
-        ("daemon = 3\n", &[(1, "is a table")]),
-        ("[daemon]\nadmins = [\"eve\"]\n", &[(2, "unknown key 'admins'")]),
-        ("[daemon]\n\nlog-lvel = \"info\"\n", &[(3, "did you mean 'log-level'?")]),
-        ("[daemon]\nlog-level = \"loud\"\n", &[(2, "log-level: ")]),
-        ("[daemon]\nsocket = \"run/x\"\n", &[(2, "socket 'run/x' is a relative path")]),
-        ("[daemon]\nlog_file = \"~/x\"\n", &[(2, "'~' and variables are not expanded")]),
-        ("[daemon]\nsocket_mode = \"0777\"\n", &[(2, "socket-mode: '0777' is not a socket's mode in octal")]),
-        ("[daemon]\nsocket_mode = 660\n", &[(2, "socket-mode: invalid type")]),
-        ("[daemon]\nmax-runs = 0\n", &[(2, "max-runs is less than 1")]),
-        ("[daemon]\nlog-keep = -1\n", &[(2, "log-keep: ")]),
-        ("[daemon]\nlog_level = \"info\"\nlog-level = \"warn\"\n", &[(3, "log-level is given twice, first in line 2")]),
-        ("[defaults]\nevery = \"2 fortnights\"\n", &[(2, "every: '2 fortnights' is not a duration")]),
-        ("[defaults]\nconcurrency = 0\n", &[(2, "concurrency is 0")]),
-        ("[defaults]\nmin-size = \"2K\"\nmax-size = \"1K\"\n", &[(1, "min-size 2K is more than max-size 1K")]),
-        ("[watch]\npath = \"/a\"\n", &[(1, "with two brackets")]),
-        ("[[watch]]\nname = \"a\"\n", &[(1, "this watch has no path")]),
-        ("[[watch]]\npath = \"a/b\"\n", &[(2, "path 'a/b' is a relative path")]),
-        ("[[watch]]\npath = \"~/in\"\n", &[(2, "not expanded")]),
-        ("[[watch]]\npath = \"/\"\n", &[(2, "write name = ")]),
-        ("[[watch]]\npath = 5\n", &[(2, "path: invalid type")]),
-        ("[[watch]]\nname = \"a b\"\npath = \"/a\"\n", &[(2, "'a b' can't be the name")]),
-        (
-            "[[watch]]\npath = \"/a\"\nincldue = []\n",
-            &[(3, "watch 'a': unknown key 'incldue'; did you mean 'include'?")],
-        ),
-        ("[[watch]]\npath = \"/a\"\nno-recursive = true\n", &[(3, "write recursive = false")]),
-        ("[[watch]]\npath = \"/a\"\ncommand = \"x\"\n", &[(3, "watch 'a': command: invalid type")]),
-        ("[[watch]]\npath = \"/a\"\nkinds = [\n \"create\",\n \"explode\"]\n", &[(5, "kinds: unknown variant")]),
-        ("[[watch]]\npath = \"/a\"\ncwd = \"b\"\n", &[(3, "cwd 'b' is a relative path")]),
-        ("[[watch]]\npath = \"/a\"\nenv = [\"FSMON_X=1\"]\n", &[(3, "FSMON_")]),
-        (
-            "[[watch]]\npath = \"/a\"\n[[watch]]\npath = \"/b/a\"\n",
-            &[(4, "two watches are named 'a', the first in line 2")],
-        ),
-        (
-            "[defaults]\nmin_size = \"2K\"\n[[watch]]\npath = \"/a\"\nmax_size = \"1K\"\n",
-            &[(3, "watch 'a': min-size 2K")],
-        ),
-        (
-            "[[watch]]\npath = \"a\"\nsettle = \"x\"\n\n[daemon]\nmax-runs = 0\n[[watch]]\npath = \"/b\"\nfoo = 1\n",
-            &[(2, "relative"), (3, "settle: "), (6, "max-runs"), (9, "unknown key 'foo'")],
-        ),
-    ];
-    for (text, expected) in cases {
+    for (text, expected) in FAULTS {
         let error = parse(text).expect_err(text);
         let told: Vec<_> = error.problems.iter().map(|p| (p.line.unwrap_or(0), p.message.as_str())).collect();
         assert_eq!(told.len(), expected.len(), "{text}: {told:?}");

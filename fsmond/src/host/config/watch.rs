@@ -83,7 +83,10 @@ fn read(
     };
     let prefix = format!("watch '{}': ", shown(&name));
     let options: Options = table::read(problems, options, &prefix, |given| check_options(given, check));
-    problems.check(at, check_options(&options.clone().or(defaults), check), &prefix);
+    if problems.count() == before {
+        // Only what no option is at fault for alone.
+        problems.check(at, check_options(&options.clone().or(defaults), check), &prefix);
+    }
     (problems.count() == before).then_some((WatchSpec { name, path, options }, name_at))
 }
 

@@ -243,11 +243,8 @@ fn open(path: &Path) -> io::Result<Open> {
         }
         other => other?,
     };
+    ownership::check_written(&file, path)?;
     let facts = file.metadata()?;
-    if !facts.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    ownership::check(&file, path)?;
     let began = if facts.len() == 0 { SystemTime::now() } else { facts.created().or_else(|_| facts.modified())? };
     Ok(Open { file, size: facts.len(), began })
 }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use fsmon_core::io::JournalRow;
-use fsmon_protocol::event::{ServiceStatus, What};
+use fsmon_protocol::event::{EventKind, ServiceStatus, What};
 use fsmon_protocol::rpc_types::{Cursor, TailReply, TailRequest};
 use fsmon_protocol::{ErrorKind, Timestamp};
 
 use super::{Stand, waiting};
+use crate::engine::kind_of;
 use crate::engine::testing::{created, until};
 use crate::rpc::Limits;
+use crate::rpc::tail::KINDS;
 
 fn request(cursor: Cursor) -> TailRequest {
     TailRequest { cursor, watches: vec![], kinds: vec![], max: 1000, wait_ms: 0 }
@@ -22,6 +24,20 @@ fn rows(numbers: std::ops::RangeInclusive<u64>) -> Vec<JournalRow> {
 fn numbers(reply: &TailReply) -> Vec<u64> {
     reply.records.iter().map(|record| record.seq).collect()
 }
+
+#[test]
+fn every_kind_can_be_asked_for() {
+    let mut kinds = vec![kind_of(&What::Service(ServiceStatus::Started))];
+    kinds.extend(EVENT_KINDS.map(EventKind::as_str));
+    kinds.extend(["gap", "run", "schedule", "watch"]);
+    kinds.sort_unstable();
+    let mut known = KINDS.to_vec();
+    known.sort_unstable();
+    assert_eq!(kinds, known);
+}
+
+const EVENT_KINDS: [EventKind; 5] =
+    [EventKind::Create, EventKind::Modify, EventKind::Rename, EventKind::Delete, EventKind::Attrib];
 
 /// A server whose store has committed 1 to 103 (of which the ring never had 1 to 100) and whose ring has 101 to 105.
 async fn stand_with_seam() -> Stand {
