@@ -310,9 +310,11 @@ impl Daemon {
         Ok(true)
     }
 
-    fn folder(&self, watch: WatchId, path: &[u8]) -> Result<u64, FolderProblem> {
+    /// The folder that is meant: where `inode` is given, another one at its path is not it.
+    fn folder(&self, watch: WatchId, path: &[u8], inode: u64) -> Result<u64, FolderProblem> {
         let full = [self.roots[&watch].as_bytes(), b"/", path].concat();
-        let inode = self.disk.resolve(&full).filter(|&i| self.disk.is_dir(i)).ok_or(FolderProblem::Gone)?;
+        let meant = |&at: &u64| self.disk.is_dir(at) && (inode == 0 || inode == at);
+        let inode = self.disk.resolve(&full).filter(meant).ok_or(FolderProblem::Gone)?;
         if self.disk.readable(inode) { Ok(inode) } else { Err(FolderProblem::NotPermitted) }
     }
 
@@ -322,7 +324,7 @@ impl Daemon {
         }
         let Some(request) = self.lists.pop_front() else { return Ok(false) };
         let part = |part| Listing { watch: request.watch, folder: request.folder, scan: request.scan, part };
-        let parts = match self.folder(request.watch, request.path.as_bytes()) {
+        let parts = match self.folder(request.watch, request.path.as_bytes(), request.inode) {
             Err(problem) => vec![part(ListPart::Failed(problem))],
             Ok(inode) => {
                 let armed = match (request.arm, request.arm && self.disk.arm(inode, request.watch, request.folder)) {
@@ -348,7 +350,7 @@ impl Daemon {
             inode.map_or(Seen::Gone, |inode| Seen::Here(self.disk.stat(inode)))
         };
         let result = self
-            .folder(request.watch, request.path.as_bytes())
+            .folder(request.watch, request.path.as_bytes(), request.inode)
             .map(|folder| request.names.iter().map(|name| (name.clone(), see(folder, name))).collect());
         let looked = Looked { watch: request.watch, folder: request.folder, tag: request.tag, result };
         self.step(Input::Looked(vec![looked]))?;

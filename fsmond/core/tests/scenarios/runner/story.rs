@@ -102,8 +102,8 @@ impl Story {
         }
         self.all_expected()?;
         match verb {
-            "at" => self.at(rest),
-            "after" => self.daemon.pass_until(self.daemon.time() + span(rest)?),
+            "at" => self.at(0, rest),
+            "after" => self.at(self.daemon.time(), rest),
             "clock" => self.clock(rest),
             "watch" => self.watch(rest),
             "add" => self.add(rest),
@@ -205,10 +205,10 @@ impl Story {
 
     // ------------------------------------------------------------------------------------------------------- acting
 
-    /// `at 5ms` alone, or with something that happens then.
-    fn at(&mut self, rest: &str) -> Result<(), String> {
+    /// `at 5ms` alone, or with something that happens then; `after 5ms` counts from now.
+    fn at(&mut self, from: u64, rest: &str) -> Result<(), String> {
         let (when, what) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-        self.daemon.pass_until(span(when)?)?;
+        self.daemon.pass_until(from + span(when)?)?;
         if what.is_empty() {
             return Ok(());
         }
