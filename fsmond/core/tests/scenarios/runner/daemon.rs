@@ -60,7 +60,7 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn new() -> Self {
-        let settings = Settings { defaults: Options::default(), max_runs: 4 };
+        let settings = Settings { defaults: Options::default(), max_runs: 100 };
         Self {
             machine: Some(Machine::new(settings.clone(), Numbers { seq: 1, run: 1, watch: 1 }, 7)),
             settings,
@@ -113,7 +113,7 @@ impl Daemon {
     pub fn start(&mut self) -> Result<(), String> {
         self.reserved += 1000;
         let watch = self.stored.rows.keys().map(|id| id.0).max().unwrap_or(0) + 1;
-        let numbers = Numbers { seq: self.reserved, run: self.reserved, watch };
+        let numbers = Numbers { seq: self.reserved + 1, run: self.reserved, watch };
         let mut machine = Machine::new(self.settings.clone(), numbers, 7);
         for (&id, row) in &self.stored.rows {
             let spec = self.stored.specs.iter().find(|spec| *spec.name == *row.name);
