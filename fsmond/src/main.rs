@@ -1,3 +1,7 @@
 //! The `fsmond` program. Everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fsmond::app::main()
+}

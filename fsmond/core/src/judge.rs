@@ -102,11 +102,7 @@ pub fn judge(known: Option<Facts>, seen: Option<Facts>, told: Told) -> Verdict {
         (Some(_), None) => Verdict::Delete,
         (Some(known), Some(seen)) if known.file_type != seen.file_type => Verdict::Replace,
         (Some(known), Some(seen)) if seen.file_type == FileType::Dir => {
-            if known.ident == seen.ident || known.ident == 0 {
-                Verdict::Same
-            } else {
-                Verdict::Replace
-            }
+            if known.ident == seen.ident || known.ident == 0 { Verdict::Same } else { Verdict::Replace }
         }
         (Some(known), Some(seen)) => same_type(known, seen, told),
     }

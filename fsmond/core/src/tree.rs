@@ -46,6 +46,8 @@ impl Flags {
     pub const UNLISTED: Self = Self(1024);
     /// What a scan found of it is kept until the scan is complete, and nothing was told of it since.
     pub const DEFERRED: Self = Self(2048);
+    /// A folder that is gone, and stays under a name that no file can have until what was renamed away from it arrives.
+    pub const HOLDER: Self = Self(4096);
     /// It is a place that is free.
     const FREE: Self = Self(0x8000);
 }
@@ -308,12 +310,13 @@ impl Tree {
         })
     }
 
-    /// All entries below this one, each before its folder, and last the entry itself.
+    /// All entries below this one, each before its folder, and last the entry itself. What was renamed away from below
+    /// it, and has not yet arrived anywhere, is no part of it.
     pub fn subtree(&self, top: u32) -> Vec<u32> {
         let mut all = vec![top];
         let mut next = 0;
         while next < all.len() {
-            all.extend(self.children(all[next]));
+            all.extend(self.children(all[next]).filter(|&at| !self.node(at).has(Flags::MOVING)));
             next += 1;
         }
         all.reverse();

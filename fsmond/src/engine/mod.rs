@@ -16,7 +16,7 @@ pub(crate) mod testing;
 mod tests;
 
 use fsmon_core::io::Hint;
-use fsmon_core::{Effect, Input, Now};
+use fsmon_core::{Effect, Input, Machine, Now};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,16 @@ pub trait Core: Send + 'static {
     fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>);
     /// When the core wants an [`Input::Tick`], in nanoseconds of [`Now::mono`].
     fn next_deadline(&self) -> Option<u64>;
+}
+
+impl Core for Machine {
+    fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        Self::step(self, now, input, effects);
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        Self::next_deadline(self)
+    }
 }
 
 /// Both clocks. On Linux the first is `CLOCK_BOOTTIME`, since tokio's own timer stands still in suspend.
@@ -78,6 +88,13 @@ pub struct EngineFailed(String);
 /// The edges, and how the engine ended.
 type Ended<W, S, R> = (Edges<W, S, R>, Result<(), EngineFailed>);
 
+impl EngineFailed {
+    /// It ended although nobody told it to.
+    pub fn without_a_word() -> Self {
+        Self("it ended without a word".into())
+    }
+}
+
 /// The running engine, for whoever closes the daemon.
 #[derive(Debug)]
 pub struct EngineTask<W, S, R> {
@@ -98,13 +115,15 @@ impl<W, S, R> EngineTask<W, S, R> {
     }
 }
 
-/// Starts the engine on the current tokio runtime. `last_seq` is the newest journal number that the store has.
+/// Starts the engine on the current tokio runtime. `last_seq` is the newest journal number that the store has; `first`
+/// is what the core wants done before its first input.
 pub fn start<C, W, S, R>(
     core: C,
     edges: Edges<W, S, R>,
     intake: Intake,
     clock: Clock,
     last_seq: u64,
+    first: Vec<Effect>,
 ) -> (EngineHandle, EngineTask<W, S, R>)
 where
     C: Core,
@@ -119,6 +138,6 @@ where
     let end = CancellationToken::new();
     let handle = EngineHandle::new(to_commands, ring, sweeps, store_error, end.clone());
     let outbox = effects::Outbox::new(edges, ring_writer, sweep_moved);
-    let owner = owner::Owner::new(core, outbox, owner::Doors { intake, commands, end, store_state }, clock);
+    let owner = owner::Owner::new(core, outbox, owner::Doors { intake, commands, end, store_state }, clock, first);
     (handle, EngineTask { join: tokio::spawn(owner.run()) })
 }

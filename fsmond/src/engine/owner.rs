@@ -60,12 +60,15 @@ pub(super) struct Owner<C, W, S, R> {
 }
 
 impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
-    pub fn new(core: C, outbox: Outbox<W, S, R>, doors: Doors, clock: Clock) -> Self {
-        Self { core, outbox, doors, clock, alarm: Alarm::new(), effects: Vec::new() }
+    /// `first` is carried out before the first input is taken.
+    pub fn new(core: C, outbox: Outbox<W, S, R>, doors: Doors, clock: Clock, first: Vec<Effect>) -> Self {
+        Self { core, outbox, doors, clock, alarm: Alarm::new(), effects: first }
     }
 
     /// Runs until it is told to end, or the core panics. Gives the edges back either way.
     pub async fn run(mut self) -> Ended<W, S, R> {
+        let now = (self.clock)();
+        self.outbox.carry_out(&mut self.effects, now.mono);
         loop {
             let woken = self.wait().await;
             let ending = matches!(woken, Woken::End);

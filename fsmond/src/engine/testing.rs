@@ -125,7 +125,7 @@ pub fn bench_after(last_seq: u64, script: impl FnMut(Now, Input, &mut Vec<Effect
         let clock = clock.clone();
         Box::new(move || Now { mono: clock.load(Ordering::SeqCst), wall: Timestamp::now() })
     };
-    let (handle, task) = super::start(core, all, intake, told, last_seq);
+    let (handle, task) = super::start(core, all, intake, told, last_seq, Vec::new());
     Bench { handle, task, inbox, hints, edges, deadline, clock }
 }
 

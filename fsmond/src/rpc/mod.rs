@@ -39,6 +39,7 @@ use crate::edges::History;
 use crate::engine::EngineHandle;
 
 pub use accept::serve;
+pub use place::{Place, look_at};
 pub use roles::{Role, Roles};
 pub use socket::{Access, Bound, bind};
 

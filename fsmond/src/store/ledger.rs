@@ -11,9 +11,16 @@ const WRITE_WATCH: &str = "INSERT OR REPLACE INTO watch (id, name, path, defined
      paused, last_due, root_fs, root_inode, root_mount, upto) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
-const WRITE_NODE: &str = "INSERT OR REPLACE INTO node (watch, idx, parent, name, type, inode, length, mtime, ctime, \
+/// A fingerprint that is not given leaves the stored one as it is: the core keeps only a hash of what it has not looked
+/// at just now.
+const WRITE_NODE: &str = "INSERT INTO node (watch, idx, parent, name, type, known, inode, length, mtime, ctime, \
      state, kind, from_path, trigger, attempts, sweep) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+     ON CONFLICT (watch, idx) DO UPDATE SET parent = excluded.parent, name = excluded.name, type = excluded.type, \
+     known = excluded.known, inode = COALESCE(excluded.inode, inode), length = COALESCE(excluded.length, length), \
+     mtime = COALESCE(excluded.mtime, mtime), ctime = COALESCE(excluded.ctime, ctime), state = excluded.state, \
+     kind = excluded.kind, from_path = excluded.from_path, trigger = excluded.trigger, attempts = excluded.attempts, \
+     sweep = excluded.sweep";
 
 /// Writes a watch's row.
 pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
@@ -60,6 +67,7 @@ pub(super) fn write_checkpoint(conn: &Connection, checkpoint: &Checkpoint) -> Sq
             .value(row.parent)?
             .value(&*row.name)?
             .word(row.file_type)?
+            .value(row.known)?
             .fingerprint(row.seen.as_ref())?
             .value(state)?
             .maybe_word(pending.map(|p| p.kind))?
@@ -111,7 +119,7 @@ pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
 /// Gives every row of one ledger, by place.
 pub(super) fn nodes(conn: &Connection, watch: WatchId, mut each: impl FnMut(NodeRow)) -> Sql<()> {
     let mut statement = conn.prepare_cached(
-        "SELECT idx, parent, name, type, inode, length, mtime, ctime, state, kind, from_path, trigger, attempts, sweep \
+        "SELECT idx, parent, name, type, known, inode, length, mtime, ctime, state, kind, from_path, trigger, attempts, sweep \
          FROM node WHERE watch = ?1 ORDER BY idx",
     )?;
     let mut rows = statement.query([watch.0])?;
@@ -121,7 +129,8 @@ pub(super) fn nodes(conn: &Connection, watch: WatchId, mut each: impl FnMut(Node
             parent: columns::small(row, 1)?,
             name: row.get_ref(2)?.as_blob()?.into(),
             file_type: columns::word(row, 3)?,
-            seen: columns::fingerprint(row, 4)?,
+            known: row.get(4)?,
+            seen: columns::fingerprint(row, 5)?,
             state: node_state(row)?,
         });
     }
@@ -129,17 +138,17 @@ pub(super) fn nodes(conn: &Connection, watch: WatchId, mut each: impl FnMut(Node
 }
 
 fn node_state(row: &Row<'_>) -> Sql<NodeState> {
-    let Some(state) = row.get_ref(8)?.as_str_or_null()? else { return Ok(NodeState::Clean) };
+    let Some(state) = row.get_ref(9)?.as_str_or_null()? else { return Ok(NodeState::Clean) };
     let pending = PendingRow {
-        kind: columns::word(row, 9)?,
-        from: columns::maybe_path(row, 10)?,
-        trigger: columns::word(row, 11)?,
-        attempts: columns::small(row, 12)?,
-        sweep: columns::number(row, 13)?,
+        kind: columns::word(row, 10)?,
+        from: columns::maybe_path(row, 11)?,
+        trigger: columns::word(row, 12)?,
+        attempts: columns::small(row, 13)?,
+        sweep: columns::number(row, 14)?,
     };
     match state {
         "pending" => Ok(NodeState::Pending(pending)),
         "failed" => Ok(NodeState::Failed(pending)),
-        other => Err(columns::nonsense(8, format!("the state '{other}' is unknown"))),
+        other => Err(columns::nonsense(9, format!("the state '{other}' is unknown"))),
     }
 }

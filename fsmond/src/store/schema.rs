@@ -97,6 +97,7 @@ CREATE TABLE node (
     parent INTEGER NOT NULL,
     name BLOB NOT NULL,
     type TEXT NOT NULL,
+    known INTEGER NOT NULL, -- whether it is there, as far as the journal tells
     inode INTEGER,
     length INTEGER,
     mtime INTEGER,

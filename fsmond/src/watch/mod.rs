@@ -34,7 +34,8 @@ mod sys;
 mod threads;
 mod visit;
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::sync::Arc;

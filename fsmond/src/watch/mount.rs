@@ -162,7 +162,8 @@ pub fn type_in_table(table: &[u8], mount: u64) -> Option<String> {
     })
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 

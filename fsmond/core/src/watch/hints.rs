@@ -59,7 +59,7 @@ impl Watch {
         }
         self.name_reused(folder, &name, ctx);
         match how {
-            NameHint::MovedFrom(cookie) => self.moved_from(folder, &name, cookie, ctx),
+            NameHint::MovedFrom(cookie) => self.moved_from(folder, &name, cookie, dir, ctx),
             NameHint::MovedTo(cookie) => self.moved_to(folder, name, cookie, dir, ctx),
             NameHint::Deleted if dir => self.dir_deleted(folder, &name, ctx),
             NameHint::Created if dir => self.dir_created(folder, name, ctx),

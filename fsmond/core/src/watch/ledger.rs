@@ -142,7 +142,8 @@ impl Watch {
             self.tree.node_mut(at).clear(Flags::DIRTY);
             let node = self.tree.node(at);
             // A folder that is gone is kept while the deletion of a file in it is still to be processed.
-            if node.has(Flags::KNOWN) || node.has(Flags::PENDING) || self.tree.has_children(at) {
+            let holds = node.has(Flags::KNOWN) || node.has(Flags::PENDING) || self.tree.has_children(at);
+            if holds && !node.has(Flags::HOLDER) && self.limbo_of(at).is_none_or(|from| !from.is_gone()) {
                 rows.push(self.node_row(at));
             } else {
                 self.ledger.freed.insert(at);

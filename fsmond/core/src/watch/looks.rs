@@ -129,19 +129,27 @@ impl Watch {
             node.has(Flags::KNOWN).then_some(Facts { file_type: node.file_type, ident: node.ident, ctime: node.ctime });
         let facts = seen.map(|stat| facts_of(&stat));
         let origin = if told.live() { Origin::Live } else { Origin::Scan };
-        let verdict = judge(known, facts, told);
+        let mut verdict = judge(known, facts, told);
+        if verdict == Verdict::Create
+            && self.tree.has_children(at)
+            && facts.is_some_and(|f| f.file_type != FileType::Dir)
+        {
+            // It was to be a folder and things in it are suspected; what is there now has nothing in it.
+            verdict = Verdict::Replace;
+        }
         if told.any(Told::SCAN) && !told.live() && self.defer(at, verdict, seen, ctx) {
             return;
         }
         match (verdict, seen) {
             (Verdict::Same, None) => {
                 self.checked_gone(at);
-                self.release_if_idle(at);
+                // Nothing can be in a folder that is not there.
+                self.tell_gone(at, origin, ctx);
             }
             (Verdict::Same | Verdict::Attrib, Some(stat)) => self.conclude_same(at, stat, verdict, told, ctx),
             (Verdict::Transient, _) => {
                 self.transient += 1;
-                self.release_if_idle(at);
+                self.tell_gone(at, origin, ctx);
             }
             (Verdict::Create, Some(stat)) => self.conclude_create(at, stat, origin, ctx),
             (Verdict::Modify(why), Some(stat)) => {

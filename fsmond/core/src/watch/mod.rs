@@ -268,8 +268,7 @@ impl Watch {
     fn absolute(&self, at: u32) -> RawPath {
         let path = self.tree.path(at);
         let Some((from, depth)) = self.limbo_above(at) else { return self.root_path.join(&path) };
-        let mut base = self.tree.place(from.folder).map_or_else(|| self.root_path.clone(), |f| self.absolute(f));
-        base = base.join(&from.name);
+        let base = self.path_before(from).unwrap_or_else(|| self.root_path.join(&from.name));
         path.split(|&b| b == b'/').skip(depth).fold(base, |path, name| path.join(name))
     }
 

@@ -19,8 +19,17 @@ const AT_MOST: u64 = 1_000_000_000;
 /// Where an entry was renamed from, in the terms of the tree as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct From {
+    /// A folder that is still there.
     pub folder: NodeId,
+    /// The path below it: one name, or more where the folder it was in is gone since.
     pub name: Name,
+}
+
+impl From {
+    /// Whether the folder is gone since.
+    pub fn is_gone(&self) -> bool {
+        self.name.contains(&b'/')
+    }
 }
 
 /// Something renamed away.
@@ -34,8 +43,13 @@ pub(super) struct Limbo {
 
 impl Watch {
     /// A name was renamed away.
-    pub(super) fn moved_from(&mut self, folder: u32, name: &[u8], cookie: u32, ctx: &mut Ctx<'_>) {
+    pub(super) fn moved_from(&mut self, folder: u32, name: &[u8], cookie: u32, dir: bool, ctx: &mut Ctx<'_>) {
         let Some(at) = self.tree.lookup(folder, name) else { return };
+        if self.tree.node(at).is_dir() != dir {
+            // A look was ahead of the events: what is known by this name came after the one that was renamed.
+            self.suspect(at, Told::SOMETHING, When::Now, ctx);
+            return;
+        }
         let from = From { folder: self.tree.id(folder), name: name.into() };
         let mut hidden = name.to_vec();
         hidden.push(0);
@@ -61,8 +75,7 @@ impl Watch {
         let from = limbo.and_then(|l| Some((self.tree.place(l.node)?, l.from)));
         match from {
             Some((at, from)) => {
-                let before = self.tree.place(from.folder).map(|f| self.absolute(f).join(&from.name));
-                self.tree.node_mut(at).clear(Flags::MOVING);
+                let before = self.path_before(&from);
                 // Where the folder it came from is gone, its end was told with that of the folder.
                 let before = before.filter(|_| self.tree.node(at).has(Flags::KNOWN));
                 if self.tree.node(at).is_dir() {
@@ -70,11 +83,39 @@ impl Watch {
                 } else {
                     self.file_arrived(at, folder, name, before, ctx);
                 }
+                if let Some(folder) = self.tree.place(from.folder) {
+                    self.release_if_idle(folder);
+                }
             }
             // It came from where we cannot see.
             None if dir => self.dir_created(folder, name, ctx),
             None => self.arrived(folder, name, ctx),
         }
+    }
+
+    /// The absolute path that an entry in limbo had.
+    pub(super) fn path_before(&self, from: &From) -> Option<RawPath> {
+        self.tree.place(from.folder).map(|folder| self.absolute(folder).join(&from.name))
+    }
+
+    /// A folder is gone, and what was renamed away from it has not arrived yet: it gives its name away.
+    pub(super) fn hide_holder(&mut self, at: u32) {
+        if !self.tree.in_use(at) || self.tree.node(at).has(Flags::KNOWN) || !self.tree.has_children(at) {
+            return;
+        }
+        let waits = |child: u32| self.tree.node(child).has(Flags::MOVING) || self.tree.node(child).has(Flags::HOLDER);
+        if at == ROOT || self.tree.node(at).has(Flags::HOLDER) || !self.tree.children(at).all(waits) {
+            return;
+        }
+        let (id, above) = (self.tree.id(at), self.tree.id(self.tree.node(at).parent()));
+        let name = RawPath::from(self.tree.node(at).name());
+        for limbo in self.limbo.iter_mut().filter(|l| l.from.folder == id) {
+            limbo.from = From { folder: above, name: name.join(&limbo.from.name).into_bytes().into() };
+        }
+        let mut hidden = vec![0];
+        hidden.extend_from_slice(&at.to_le_bytes());
+        self.tree.relocate(at, self.tree.node(at).parent(), hidden.into());
+        self.tree.node_mut(at).set(Flags::HOLDER);
     }
 
     /// A file came from somewhere unseen.
@@ -94,6 +135,7 @@ impl Watch {
                 self.drop_subtree(there, ctx);
             }
         }
+        self.tree.node_mut(at).clear(Flags::MOVING);
         let Some(there) = self.tree.lookup(folder, &name) else {
             self.tree.relocate(at, folder, name);
             self.suspects.relocated(at);
@@ -138,6 +180,7 @@ impl Watch {
                 self.drop_subtree(there, ctx);
             }
         }
+        self.tree.node_mut(at).clear(Flags::MOVING);
         self.tree.relocate(at, folder, name);
         self.listings.moved();
         self.suspects.forget(at);
@@ -213,7 +256,8 @@ impl Watch {
     fn left(&mut self, i: usize, ctx: &mut Ctx<'_>) {
         let (node, from) = (self.limbo[i].node, self.limbo[i].from.clone());
         if let Some(at) = self.tree.place(node) {
-            let folder = self.tree.place(from.folder).filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
+            let there = self.tree.place(from.folder).filter(|_| !from.is_gone());
+            let folder = there.filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
             if let Some(folder) = folder {
                 self.tree.relocate(at, folder, from.name);
                 self.tree.node_mut(at).clear(Flags::MOVING);

@@ -153,6 +153,7 @@ impl Watch {
                 self.tell(event, None, ctx);
             }
             self.note_gone(gone, trigger_of(origin), ctx);
+            self.hide_holder(gone);
         }
     }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::OFlags;
 
+use super::OnOpen;
 use super::queue::Sink;
 use crate::host::ownership;
 
@@ -40,7 +41,6 @@ impl Default for Rotation {
 }
 
 /// The log file, open.
-#[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
     rotation: Rotation,
@@ -51,6 +51,7 @@ pub struct LogFile {
     torn: bool,
     /// When it was last said on stderr that something is wrong.
     complained: Option<Instant>,
+    on_open: Option<OnOpen>,
 }
 
 #[derive(Debug)]
@@ -62,7 +63,7 @@ struct Open {
 
 impl LogFile {
     /// Opens the file at `path`, or makes it. `reopen` asks for opening it again before the next line.
-    pub fn open(path: &Path, rotation: Rotation, reopen: Arc<AtomicBool>) -> io::Result<Self> {
+    pub fn open(path: &Path, rotation: Rotation, reopen: Arc<AtomicBool>, on_open: Option<OnOpen>) -> io::Result<Self> {
         let open = open(path)?;
         let log = Self {
             path: path.to_owned(),
@@ -72,9 +73,17 @@ impl LogFile {
             checked: Instant::now(),
             torn: false,
             complained: None,
+            on_open,
         };
+        log.tell_opened();
         log.prune();
         Ok(log)
+    }
+
+    fn tell_opened(&self) {
+        if let Some(on_open) = &self.on_open {
+            on_open(&self.path);
+        }
     }
 
     /// Sees to it that the next `coming` bytes go where they should.
@@ -84,6 +93,7 @@ impl LogFile {
             self.checked = Instant::now();
             if asked || self.was_moved() {
                 self.open = open(&self.path)?;
+                self.tell_opened();
                 self.torn = false;
             }
         }
@@ -117,6 +127,7 @@ impl LogFile {
             fs::rename(&self.path, self.old(1))?;
         }
         self.open = open(&self.path)?;
+        self.tell_opened();
         self.torn = false;
         self.prune();
         Ok(())

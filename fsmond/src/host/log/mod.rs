@@ -18,7 +18,7 @@ mod queue;
 mod tests;
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -84,20 +84,31 @@ pub struct LogHandle {
     reopen: Arc<AtomicBool>,
 }
 
+/// Is told the path of the log file whenever another file was opened there, before the first line goes into it.
+pub type OnOpen = Box<dyn Fn(&Path) + Send>;
+
 /// Starts the log for the whole process, panics included. Once.
 pub fn start(settings: &Settings) -> Result<LogHandle, StartError> {
-    let (subscriber, handle) = build(settings)?;
+    start_with(settings, None)
+}
+
+/// [`start`], and tells whenever another file was opened at the path of the log file.
+pub fn start_with(settings: &Settings, on_open: Option<OnOpen>) -> Result<LogHandle, StartError> {
+    let (subscriber, handle) = build(settings, on_open)?;
     tracing::subscriber::set_global_default(subscriber).map_err(|_| StartError::Twice)?;
     panic::log_them(handle.clone());
     Ok(handle)
 }
 
 /// The log, not yet that of the process.
-fn build(settings: &Settings) -> Result<(impl tracing::Subscriber + Send + Sync + use<>, LogHandle), StartError> {
+fn build(
+    settings: &Settings,
+    on_open: Option<OnOpen>,
+) -> Result<(impl tracing::Subscriber + Send + Sync + use<>, LogHandle), StartError> {
     let reopen = Arc::new(AtomicBool::new(false));
     let mut outputs = Vec::new();
     if let Some(FileSettings { path, rotation }) = &settings.file {
-        let log = file::LogFile::open(path, *rotation, Arc::clone(&reopen))
+        let log = file::LogFile::open(path, *rotation, Arc::clone(&reopen), on_open)
             .map_err(|source| StartError::File { path: path.clone(), source })?;
         outputs.push(output(settings.format.into(), "log-file", log)?);
     }

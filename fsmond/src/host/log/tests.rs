@@ -35,7 +35,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn records_become_lines_of_a_file_that_only_we_and_our_group_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log/filesystem_monitor.log");
-    let (subscriber, log) = build(&settings(&path)).unwrap();
+    let (subscriber, log) = build(&settings(&path), None).unwrap();
     with_default(subscriber, || {
         info!(path = "/a/b\nforged", run = 7, "started");
         debug!("not shown");
@@ -56,7 +56,7 @@ fn records_become_lines_of_a_file_that_only_we_and_our_group_read() {
 fn the_level_changes_while_it_runs_and_others_speak_only_at_trace() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.log");
-    let (subscriber, log) = build(&settings(&path)).unwrap();
+    let (subscriber, log) = build(&settings(&path), None).unwrap();
     with_default(subscriber, || {
         let both = |n: u32| {
             debug!(n, "ours");
@@ -86,7 +86,7 @@ fn rotation_by_size_keeps_order_and_number() {
     // From an earlier life that kept more, and what is none of ours.
     fs::write(folder.path().join("filesystem_monitor.log.9"), "old").unwrap();
     fs::write(folder.path().join("filesystem_monitor.log.gz"), "theirs").unwrap();
-    let (subscriber, log) = build(&rotated(&path, 1_000, 2)).unwrap();
+    let (subscriber, log) = build(&rotated(&path, 1_000, 2), None).unwrap();
     with_default(subscriber, || {
         for n in 0..100 {
             info!(n, "a line of the log that is about eighty bytes long");
@@ -116,7 +116,7 @@ fn rotation_by_age_and_without_old_ones() {
     fs::write(&path, "yesterday\n").unwrap();
     let rotation = Rotation { max_age: Duration::ZERO, keep: 0, ..Rotation::default() };
     let file = Some(FileSettings { path: path.clone(), rotation });
-    let (subscriber, log) = build(&Settings { file, ..settings(&path) }).unwrap();
+    let (subscriber, log) = build(&Settings { file, ..settings(&path) }, None).unwrap();
     with_default(subscriber, || info!("today"));
     assert!(log.flush(SOON));
     assert_eq!(names(folder.path()), ["l.log"]);
@@ -132,7 +132,7 @@ fn a_rotation_that_fails_loses_neither_lines_nor_old_files() {
     fs::create_dir_all(folder.path().join("l.log.1/x")).unwrap();
     fs::create_dir(folder.path().join("l.log.2")).unwrap();
     fs::write(folder.path().join("l.log.2/keep"), "").unwrap();
-    let (subscriber, log) = build(&rotated(&path, 200, 2)).unwrap();
+    let (subscriber, log) = build(&rotated(&path, 200, 2), None).unwrap();
     with_default(subscriber, || {
         for n in 0..20 {
             info!(n, "a line of the log that is about eighty bytes long");
@@ -148,7 +148,7 @@ fn a_rotation_that_fails_loses_neither_lines_nor_old_files() {
 fn a_file_that_was_moved_away_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.log");
-    let (subscriber, log) = build(&settings(&path)).unwrap();
+    let (subscriber, log) = build(&settings(&path), None).unwrap();
     with_default(subscriber, || {
         info!("one");
         assert!(log.flush(SOON));
@@ -176,7 +176,7 @@ fn a_file_that_was_moved_away_is_opened_again() {
 fn a_flood_is_counted_and_warnings_pass() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.log");
-    let (subscriber, log) = build(&settings(&path)).unwrap();
+    let (subscriber, log) = build(&settings(&path), None).unwrap();
     let began = Instant::now();
     let mut warned = 0;
     with_default(subscriber, || {
@@ -208,7 +208,7 @@ fn a_flood_is_counted_and_warnings_pass() {
 fn the_count_comes_by_itself_when_its_second_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("l.log");
-    let (subscriber, log) = build(&settings(&path)).unwrap();
+    let (subscriber, log) = build(&settings(&path), None).unwrap();
     with_default(subscriber, || (0..20_000).for_each(|n| info!(n, "flood")));
     let end = Instant::now() + SOON;
     while Instant::now() < end && !fs::read_to_string(&path).unwrap().ends_with("more in this second\n") {
@@ -289,7 +289,7 @@ fn what_a_full_disk_refuses_is_counted_and_told_afterwards() {
 #[test]
 fn a_disk_without_room_never_fails_the_log() {
     // Linux's own full disk is not a regular file, so it is refused as a log file, by name.
-    let said = build(&settings(Path::new("/dev/full"))).map(|_| ()).unwrap_err();
+    let said = build(&settings(Path::new("/dev/full")), None).map(|_| ()).unwrap_err();
     let said = crate::host::chain::chain(&said);
     assert!(said.contains("/dev/full") && said.contains("not a regular file"), "{said}");
 }
@@ -301,7 +301,7 @@ fn planted_names_are_refused() {
     fs::write(&victim, "precious").unwrap();
     let path = folder.path().join("l.log");
     symlink(&victim, &path).unwrap();
-    let said = crate::host::chain::chain(&build(&settings(&path)).map(|_| ()).unwrap_err());
+    let said = crate::host::chain::chain(&build(&settings(&path), None).map(|_| ()).unwrap_err());
     assert!(said.contains("symbolic link"), "{said}");
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     // A folder that everybody may write to, without the sticky bit.

@@ -35,7 +35,9 @@ impl Model {
                     self.nodes.remove(&(id, *index));
                 }
                 for row in &checkpoint.rows {
-                    self.nodes.insert((id, row.index), row.clone());
+                    let before = self.nodes.get(&(id, row.index)).and_then(|stored| stored.seen);
+                    let row = NodeRow { seen: row.seen.or(before), ..row.clone() };
+                    self.nodes.insert((id, row.index), row);
                 }
                 self.watches.insert(id, checkpoint.watch.clone());
             }

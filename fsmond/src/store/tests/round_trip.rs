@@ -1,6 +1,6 @@
 //! What goes in comes out.
 
-use fsmon_core::io::{RunEndRow, RunRow};
+use fsmon_core::io::{Checkpoint, NodeRow, RunEndRow, RunRow};
 use fsmon_protocol::run::{Outcome, RunStatus};
 
 use super::samples::{self, Dice, every_record, run_end, run_start};
@@ -43,6 +43,25 @@ fn ledgers_and_watches_come_back_as_they_were() {
     assert_eq!(nodes_of(&opened.store, WatchId(1)), one.rows);
     assert_eq!(nodes_of(&opened.store, WatchId(7)), two.rows);
     assert_eq!(opened.next_watch, 10, "the number of a watch that was removed is not used again");
+}
+
+#[test]
+fn a_fingerprint_that_is_not_given_stays_until_its_place_is_freed() {
+    let dir = folder();
+    let mut running = start(dir.path());
+    let row = NodeRow { seen: Some(samples::fingerprint(7)), known: true, ..samples::node(&mut Dice(3), 5) };
+    let later = NodeRow { seen: None, known: false, name: Box::from(&b"renamed"[..]), ..row.clone() };
+    let checkpoint = |row: &NodeRow, freed| Checkpoint { watch: samples::watch(1), rows: vec![row.clone()], freed };
+    running.store(vec![StoreOp::Checkpoint(checkpoint(&row, Vec::new()))]);
+    running.store(vec![StoreOp::Checkpoint(checkpoint(&later, Vec::new()))]);
+    running.close();
+    let (opened, _inbox) = open(dir.path());
+    assert_eq!(nodes_of(&opened.store, WatchId(1)), [NodeRow { seen: row.seen, ..later.clone() }]);
+    drop(opened);
+    let mut running = start(dir.path());
+    running.store(vec![StoreOp::Checkpoint(checkpoint(&later, vec![5]))]);
+    running.close();
+    assert_eq!(nodes_of(&open(dir.path()).0.store, WatchId(1)), [later]);
 }
 
 #[test]

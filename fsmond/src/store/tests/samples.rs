@@ -199,6 +199,7 @@ pub(super) fn node(dice: &mut Dice, index: u32) -> NodeRow {
         parent: dice.small(index.max(1)),
         name: format!("name-{}", dice.below(1000)).into_bytes().into(),
         file_type: dice.one(&TYPES),
+        known: dice.below(4) > 0,
         seen: dice.maybe(|d| fingerprint(d.below(u64::MAX))),
         state: match dice.below(3) {
             0 => NodeState::Clean,

@@ -19,7 +19,8 @@ mod portable;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{fs_type, fs_type_of_root, look_at, look_at_fd, look_at_path, names, open_beneath, open_root};
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 /// What a look at one entry tells. Times are nanoseconds since 1970.

@@ -31,6 +31,10 @@ fn both_ways_see_the_same_and_follow_nothing() {
     symlink("b", dir.path().join("a/in")).unwrap();
     for path in [b"".as_slice(), b"a", b"a/b", b"a/./b"] {
         assert_eq!(names_by!(linux, dir.path(), path), names_by!(portable, dir.path(), path));
+        let root = open_root(dir.path()).unwrap();
+        let one = open_beneath(root.as_fd(), path, true).unwrap();
+        let other = linux::open_by_component(root.as_fd(), path, false).unwrap();
+        assert_eq!(look_at_fd(one.as_fd()), look_at_fd(other.as_fd()));
     }
     assert_eq!(names_by!(linux, dir.path(), b"a/b"), Ok(vec![b"\xff\n".to_vec()]));
     for path in [b"a/out".as_slice(), b"a/in", b"a/out/ssl", b"..", b"a/../..", b"/etc", b"none", b"a/b/\xff\n"] {

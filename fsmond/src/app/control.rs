@@ -1,0 +1,97 @@
+//! What fsmonctl may ask of the daemon as a process.
+
+use fsmon_protocol::rpc_types::{Reloaded, Reply};
+use fsmon_protocol::units::{Span, Timestamp};
+use fsmon_protocol::{ApiError, ErrorKind};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
+
+use super::setup::Setup;
+use crate::host::clock;
+use crate::host::log::LogHandle;
+use crate::rpc::{Control, DaemonFacts};
+
+/// How many requests may wait for the daemon's loop. Full: the caller waits.
+pub const REQUESTS: usize = 16;
+
+/// What the daemon's loop is asked.
+#[derive(Debug)]
+pub enum Request {
+    /// Read the config again.
+    Reload(oneshot::Sender<Reply<Reloaded>>),
+    /// Stop cleanly.
+    Stop,
+}
+
+/// The daemon as fsmonctl sees it.
+#[derive(Debug)]
+pub struct Daemonic {
+    log: LogHandle,
+    requests: mpsc::Sender<Request>,
+    started: Timestamp,
+    began: u64,
+    socket: PathBuf,
+    state: PathBuf,
+    config: Option<PathBuf>,
+    log_file: PathBuf,
+}
+
+impl Daemonic {
+    /// Of a daemon that starts now; `requests` leads to its loop.
+    pub fn new(setup: &Setup, log: LogHandle, requests: mpsc::Sender<Request>) -> Self {
+        let now = clock::now();
+        Self {
+            log,
+            requests,
+            started: now.wall,
+            began: now.mono,
+            socket: setup.socket.path().to_owned(),
+            state: setup.state.clone(),
+            config: setup.config.file.clone(),
+            log_file: setup.log_file.clone(),
+        }
+    }
+}
+
+fn stopping() -> ApiError {
+    ApiError::new(ErrorKind::NoDaemon, "fsmond is stopping").hint("start it again, then repeat the command")
+}
+
+impl Control for Daemonic {
+    fn reload(&self) -> BoxFuture<'_, Reply<Reloaded>> {
+        async move {
+            let (reply, answer) = oneshot::channel();
+            self.requests.send(Request::Reload(reply)).await.map_err(|_| stopping())?;
+            answer.await.map_err(|_| stopping())?
+        }
+        .boxed()
+    }
+
+    fn stop(&self) -> BoxFuture<'_, Reply<()>> {
+        async move { self.requests.send(Request::Stop).await.map_err(|_| stopping()) }.boxed()
+    }
+
+    fn log_level(&self, level: &str) -> Reply<()> {
+        let before = self.log.level();
+        self.log.set_level(level).map_err(|e| ApiError::usage(e.to_string()))?;
+        info!(%before, now = level, "log level changed");
+        Ok(())
+    }
+
+    fn facts(&self) -> DaemonFacts {
+        DaemonFacts {
+            started: self.started,
+            uptime: Span(Duration::from_nanos(clock::mono().saturating_sub(self.began))),
+            socket: self.socket.clone(),
+            state_dir: self.state.clone(),
+            config: self.config.clone(),
+            log_file: Some(self.log_file.clone()),
+            log_level: self.log.level().to_string(),
+            log_lines_dropped: self.log.dropped(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! From the store to the machine: every defined watch with its ledger, brought up to the last journal record.
+
+use std::time::Duration;
+
+use fsmon_core::io::{RunRow, StoreOp, WatchId, WatchRow};
+use fsmon_core::{Effect, Machine, Now, Numbers};
+use fsmon_protocol::RawPath;
+use fsmon_protocol::status::DefinedBy;
+use tracing::{error, info, warn};
+
+use super::define::{self, Defined};
+use super::failure::{Failure, sentence};
+use super::setup::{Setup, settings_of};
+use crate::edges::Inbox;
+use crate::host::clock;
+use crate::rpc::look_at;
+use crate::store::{Opened, Store, StoreError, StoreOptions};
+
+/// Everything that was remembered.
+pub struct Restored {
+    /// The machine, not yet started.
+    pub machine: Machine,
+    /// The store, not yet started.
+    pub store: Store,
+    /// Runs of which nobody knows how they ended.
+    pub lost: Vec<RunRow>,
+    /// What has to be stored first.
+    pub first: Vec<Effect>,
+    /// Watches that are defined and were not known.
+    pub new: Vec<Defined>,
+    /// The first free journal number.
+    pub next_seq: u64,
+}
+
+/// What was loaded from one database.
+struct Loaded {
+    machine: Machine,
+    lost: Vec<RunRow>,
+    first: Vec<Effect>,
+    new: Vec<Defined>,
+}
+
+/// Why loading stopped.
+enum Stopped {
+    Store(StoreError),
+    Other(Failure),
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Opens the store and loads all of it. A database whose damage only shows while it is read is set aside as well.
+pub fn restore(setup: &Setup, inbox: Inbox) -> Result<Restored, Failure> {
+    let defined = define::all(&setup.state, &setup.config.watches)?;
+    let mut opened = Store::open(&setup.state, inbox, store_options(setup)).map_err(Failure::of)?;
+    let loaded = match load(setup, &opened, &defined) {
+        Err(Stopped::Store(StoreError::Damaged(why))) => {
+            opened = opened.store.start_over(&why).map_err(Failure::of)?;
+            load(setup, &opened, &defined)
+        }
+        other => other,
+    };
+    for notice in &opened.notices {
+        error!("{notice}");
+    }
+    let Loaded { machine, lost, first, new } = loaded.map_err(|stopped| match stopped {
+        Stopped::Store(error) => Failure::of(error),
+        Stopped::Other(failure) => failure,
+    })?;
+    info!(
+        clean = opened.clean,
+        fresh = opened.fresh,
+        watches = defined.len(),
+        next_seq = opened.next_seq,
+        "state loaded"
+    );
+    Ok(Restored { machine, store: opened.store, lost, first, new, next_seq: opened.next_seq })
+}
+
+fn store_options(setup: &Setup) -> StoreOptions {
+    let (daemon, usual) = (&setup.config.daemon, StoreOptions::default());
+    StoreOptions {
+        keep: daemon.retention_days.map_or(usual.keep, |days| Duration::from_secs(u64::from(days) * 86_400)),
+        keep_bytes: daemon.retention_size.map_or(usual.keep_bytes, |size| size.0),
+    }
+}
+
+fn load(setup: &Setup, opened: &Opened, defined: &[Defined]) -> Result<Loaded, Stopped> {
+    let now = clock::now();
+    let numbers = Numbers { seq: opened.next_seq, run: opened.next_run, watch: opened.next_watch };
+    // Only for jitter: two daemons that start together should not try again together.
+    let seed = now.mono ^ now.wall.0.cast_unsigned() ^ u64::from(std::process::id());
+    let mut machine = Machine::new(settings_of(&setup.config), numbers, seed);
+    let mut first = Vec::new();
+    let mut new: Vec<Defined> = defined.to_vec();
+    let mut upto = None;
+    // The newest first: should there be two of one name and path, the older one was detached long ago.
+    for row in opened.watches.iter().rev() {
+        let of_row = |d: &Defined| *d.spec.name == *row.name && RawPath::from(d.spec.path.as_str()) == row.path;
+        if let Some(at) = new.iter().position(of_row) {
+            upto = Some(upto.map_or(row.upto, |least: u64| least.min(row.upto)));
+            load_watch(&mut machine, &opened.store, row.clone(), new.remove(at))?;
+        } else if row.defined_by == DefinedBy::Config && !defined.iter().any(of_row) {
+            info!(watch = &*row.name, "not in the config any more: its ledger is kept for when it comes back");
+        } else {
+            info!(watch = &*row.name, "no longer defined: its ledger is removed");
+            first.push(Effect::Store(StoreOp::WatchRemoved(row.id), None));
+        }
+    }
+    if let Some(upto) = upto {
+        opened.store.replay(upto, |row| machine.replay(now, &row))?;
+    }
+    if opened.set_aside.is_some() {
+        let ids = opened.next_watch..;
+        for (defined, id) in std::mem::take(&mut new).into_iter().zip(ids) {
+            stop_after_damage(&mut machine, now, WatchId(id), defined, &mut first)?;
+        }
+    }
+    let lost = opened.store.unfinished_runs()?;
+    Ok(Loaded { machine, lost, first, new })
+}
+
+/// One watch with its ledger.
+fn load_watch(machine: &mut Machine, store: &Store, mut row: WatchRow, defined: Defined) -> Result<(), Stopped> {
+    let (id, name) = (row.id, row.name.clone());
+    row.defined_by = defined.by;
+    add(machine, row, defined)?;
+    let mut odd = 0_u32;
+    store.load_nodes(id, |node| odd += u32::from(!machine.restore(id, node)))?;
+    odd += machine.restored(id);
+    if odd > 0 {
+        warn!(watch = &*name, rows = odd, "rows of the ledger made no sense; the first scan finds their files");
+    }
+    Ok(())
+}
+
+fn add(machine: &mut Machine, row: WatchRow, defined: Defined) -> Result<(), Stopped> {
+    let (name, place) = (
+        row.name.clone(),
+        match defined.by {
+            DefinedBy::Config => "the config file",
+            DefinedBy::Runtime => "watches.toml in the state folder",
+        },
+    );
+    machine.add_stored(row, defined.spec).map_err(|error| {
+        let text = format!("watch '{name}' cannot be taken: {}; correct it in {place}", sentence(&error));
+        Stopped::Other(Failure::new(text))
+    })
+}
+
+/// What was processed is not known any more: nothing of the watch runs until a person has decided.
+fn stop_after_damage(
+    machine: &mut Machine,
+    now: Now,
+    id: WatchId,
+    defined: Defined,
+    first: &mut Vec<Effect>,
+) -> Result<(), Stopped> {
+    let Defined { spec, .. } = &defined;
+    error!(
+        "watch '{name}' is paused, since it is not known any more which of its files were processed: `fsmonctl resume \
+         {name}` processes all of them; removing and adding it again takes all of them as done",
+        name = spec.name
+    );
+    let row = WatchRow {
+        id,
+        name: spec.name.as_str().into(),
+        path: RawPath::from(spec.path.as_str()),
+        defined_by: defined.by,
+        only: look_at(&spec.path, true).ok().and_then(|place| place.only),
+        added: now.wall,
+        // Whatever the first scan finds is then new, and pending.
+        baseline_done: true,
+        paused: true,
+        last_due: now.wall,
+        root: None,
+        upto: 0,
+    };
+    first.push(Effect::Store(StoreOp::Watch(row.clone()), None));
+    add(machine, row, defined)
+}

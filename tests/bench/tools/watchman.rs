@@ -1,0 +1,57 @@
+//! watchman: a server with an index in memory, and a client that subscribes.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use fsmon_tests::programs;
+use fsmon_tests::wait::holds_within;
+
+use super::{Running, Tool, spawn};
+
+pub struct Watchman;
+
+impl Tool for Watchman {
+    fn name(&self) -> &'static str {
+        "watchman"
+    }
+
+    fn is_there(&self) -> bool {
+        programs::installed("watchman").is_some()
+    }
+
+    fn start(&self, root: &Path) -> Result<Running> {
+        let own = tempfile::tempdir()?;
+        let socket = own.path().join("socket");
+        let watchman = || {
+            let mut command = Command::new("watchman");
+            command.arg("--sockname").arg(&socket);
+            command
+        };
+        let mut server = watchman();
+        server.args(["--foreground", "--no-save-state", "--logfile"]).arg(own.path().join("log"));
+        server.arg("--statefile").arg(own.path().join("state")).arg("--pidfile").arg(own.path().join("pid"));
+        let server = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut running_server = vec![server];
+        let answers = || {
+            let mut ask = watchman();
+            ask.args(["--no-spawn", "get-pid"]).stdout(Stdio::null()).stderr(Stdio::null());
+            ask.status().is_ok_and(|status| status.success())
+        };
+        ensure!(holds_within(Duration::from_secs(20), answers), "watchman does not answer");
+
+        let mut client = watchman();
+        client.args(["--no-spawn", "--json-command", "--persistent"]).stdin(Stdio::piped());
+        let (mut client, feed) = spawn(&mut client)?;
+        let mut input = client.stdin.take().context("it is piped")?;
+        let root = serde_json::to_string(root.to_str().context("a path of our own")?)?;
+        writeln!(input, r#"["watch", {root}]"#)?;
+        writeln!(input, r#"["subscribe", {root}, "s", {{"fields": ["name"], "expression": ["type", "f"]}}]"#)?;
+        let (pids, readers) = (vec![running_server[0].id()], vec![client.id()]);
+        running_server.push(client);
+        // Its input is kept open: a client whose input ends stops.
+        Ok(Running { feed, pids, readers, children: running_server, _kept: Some(Box::new((input, own))) })
+    }
+}

@@ -1,0 +1,18 @@
+//! End to end: fsmond and fsmonctl as a person or a script meets them.
+//!
+//! One module for each theme. Nothing here knows how the programs work inside, and nothing asserts how fast they are.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "all of this is test code")]
+
+mod commands;
+mod copying;
+mod crash;
+mod fresh_folders;
+mod names;
+mod overflow;
+mod refusals;
+mod restart;
+mod service;
+mod socket;
+mod tools;
+mod watching;
