@@ -189,16 +189,15 @@ impl Watch {
         } else {
             return false;
         };
-        let detail = format!(
-            "{why}; nothing is told or run until the old root is back or you say `fsmonctl resume {}`",
-            self.name
-        );
+        let until = if another_root { "the old root is back or you say" } else { "you say" };
+        let detail = format!("{why}; nothing is told or run until {until} `fsmonctl resume {}`", self.name);
         self.note(WatchChangeStatus::Held, Some(detail.clone()), ctx);
         ctx.log(LogLevel::Error, format!("watch {} is held: {detail}", self.name));
         self.abandon_scan(ctx);
         self.held = Some(detail);
         self.close_source(ctx);
-        self.clocks.retry_root = Some(ctx.now.mono.saturating_add(APART));
+        // Where the root is the same, there is no other one to wait for.
+        self.clocks.retry_root = another_root.then(|| ctx.now.mono.saturating_add(APART));
         true
     }
 
