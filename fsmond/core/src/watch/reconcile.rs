@@ -203,9 +203,14 @@ impl Watch {
 
     fn finish_scan(&mut self, ctx: &mut Ctx<'_>) {
         let Some(scan) = self.scan.take() else { return };
+        let mut cured = false;
         for gap in self.gaps.extract_if(.., |gap| gap.closing) {
             let what = Gap { reason: gap.reason, scope: gap.scope, closed: true, found: Some(scan.found) };
             ctx.record(Some((self.id, &self.name)), What::Gap(what), None);
+            cured |= gap.reason == GapReason::Limit;
+        }
+        if cured {
+            self.note(WatchChangeStatus::Recovered, None, ctx);
         }
         if let Root::Open(facts) = &self.root {
             self.root_before = Some((facts.fs_type.clone(), facts.inode, facts.mount_point));
