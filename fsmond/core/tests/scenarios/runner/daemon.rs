@@ -255,9 +255,8 @@ impl Daemon {
             Ok(Answer::Done) => self.came(Outcome::new(at, &["done"])),
             Ok(_) => {}
             Err(error) => {
-                let kind = format!("{:?}", error.kind).to_lowercase();
                 let says = format!("{}; {}", error.message, error.hint.unwrap_or_default());
-                self.came(Outcome::new(at, &["refused", &kind]).saying(says));
+                self.came(Outcome::new(at, &["refused", error.kind.as_str()]).saying(says));
             }
         }
     }

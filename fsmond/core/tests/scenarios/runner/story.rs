@@ -236,7 +236,9 @@ impl Story {
     fn add(&mut self, rest: &str) -> Result<(), String> {
         let (path, options) = rest.split_once(' ').unwrap_or((rest, ""));
         if self.watches.is_empty() {
-            path.clone_into(&mut self.daemon.frame.root);
+            let file = self.daemon.disk.resolve(path.as_bytes()).is_some_and(|i| !self.daemon.disk.is_dir(i));
+            let root = if file { path.rsplit_once('/').map_or("", |(folder, _)| folder) } else { path };
+            root.clone_into(&mut self.daemon.frame.root);
             self.daemon.disk.wall = WALL + i64::try_from(self.daemon.time()).unwrap_or_default();
         }
         let (name, options) = options_from(options)?;
@@ -244,7 +246,10 @@ impl Story {
         let id = WatchId(u32::try_from(self.watches.len()).unwrap_or_default() + 1);
         self.watches.insert(name.clone(), id);
         let spec = WatchSpec { name, path: path.to_owned(), options };
-        self.daemon.command(Command::Add { spec, defined_by: DefinedBy::Runtime, only: None })
+        // A path that names a file is watched by its folder.
+        let there = self.daemon.disk.resolve(path.as_bytes()).is_some_and(|i| !self.daemon.disk.is_dir(i));
+        let only = there.then(|| path.rsplit('/').next().unwrap_or_default().as_bytes().into());
+        self.daemon.command(Command::Add { spec, defined_by: DefinedBy::Runtime, only })
     }
 
     fn say(&mut self, rest: &str) -> Result<(), String> {
