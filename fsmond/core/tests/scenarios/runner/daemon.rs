@@ -4,33 +4,24 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fsmon_core::io::{
-    Ack, Answer, Armed, Command, Effect, FolderProblem, Hint, HintWhat, Input, JournalRow, ListPart, ListRequest,
-    Listing, LookRequest, Looked, NodeRow, Now, OpenRequest, RootFacts, RootProblem, RunEnded, RunRow, Seen, Settings,
-    SpawnRequest, StoreOp, Token, WatchId, WatchRow,
+    Ack, Answer, Armed, Command, Effect, FolderProblem, Hint, HintWhat, Input, ListPart, ListRequest, Listing,
+    LookRequest, Looked, Now, OpenRequest, RootFacts, RootProblem, RunEnded, Seen, Settings, SpawnRequest, StoreOp,
+    Token, WatchId,
 };
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::ApiError;
 use fsmon_protocol::run::Outcome as Ended;
-use fsmon_protocol::spec::{Backend, Options, WatchSpec};
+use fsmon_protocol::spec::{Backend, Options};
 use fsmon_protocol::units::Timestamp;
 
 use crate::disk::Disk;
 use crate::outcome::{Frame, Outcome};
+use crate::store::Stored;
 
 /// The clock that is never set begins here, so that nothing works only from zero on.
 const BOOT: u64 = 1_000_000_000_000;
 /// The wall clock when the story begins.
 pub const WALL: i64 = 1_800_000_000_000_000_000;
-
-/// What is durable.
-#[derive(Default)]
-pub struct Stored {
-    rows: BTreeMap<WatchId, WatchRow>,
-    nodes: BTreeMap<(WatchId, u32), NodeRow>,
-    specs: Vec<WatchSpec>,
-    pub journal: Vec<JournalRow>,
-    runs: BTreeMap<u64, (RunRow, bool)>,
-}
 
 pub struct Daemon {
     machine: Option<Machine>,
@@ -42,7 +33,6 @@ pub struct Daemon {
     looks: VecDeque<LookRequest>,
     roots: HashMap<WatchId, String>,
     running: BTreeMap<u64, Box<SpawnRequest>>,
-    recorded: BTreeSet<u64>,
     /// Parts that do not answer now.
     pub held: BTreeSet<String>,
     /// What came and was not yet expected.
@@ -71,7 +61,6 @@ impl Daemon {
             looks: VecDeque::new(),
             roots: HashMap::new(),
             running: BTreeMap::new(),
-            recorded: BTreeSet::new(),
             held: BTreeSet::new(),
             outcomes: VecDeque::new(),
             story: Vec::new(),
@@ -112,27 +101,11 @@ impl Daemon {
     /// It starts again from what is durable.
     pub fn start(&mut self) -> Result<(), String> {
         self.reserved += 1000;
-        let watch = self.stored.rows.keys().map(|id| id.0).max().unwrap_or(0) + 1;
-        let numbers = Numbers { seq: self.reserved + 1, run: self.reserved, watch };
-        let mut machine = Machine::new(self.settings.clone(), numbers, 7);
-        for (&id, row) in &self.stored.rows {
-            let spec = self.stored.specs.iter().find(|spec| *spec.name == *row.name);
-            let spec = spec.ok_or(format!("the watch {} is stored without its spec", row.name))?;
-            machine.add_stored(row.clone(), spec.clone()).map_err(|error| format!("{error:?}"))?;
-            for (_, node) in self.stored.nodes.range((id, 0)..=(id, u32::MAX)) {
-                if !machine.restore(id, node.clone()) {
-                    return Err(format!("a stored row makes no sense: {node:?}"));
-                }
-            }
-            if machine.restored(id) != 0 {
-                return Err("stored rows made no sense".to_owned());
-            }
-        }
+        let mut machine = self.stored.load(&self.settings, self.reserved)?;
         let now = self.now();
         self.stored.journal.iter().for_each(|row| machine.replay(now, row));
-        let lost = self.stored.runs.values().filter(|(_, ended)| !ended).map(|(row, _)| row.clone());
         let mut out = Vec::new();
-        machine.start(now, &lost.collect::<Vec<_>>(), &mut out);
+        machine.start(now, &self.stored.unended(), &mut out);
         self.machine = Some(machine);
         self.take(out)?;
         self.pump()
@@ -170,6 +143,16 @@ impl Daemon {
         let Effect::Answer(_, answer) = out.remove(found) else { return Err("it was not answered".to_owned()) };
         self.take(out)?;
         answer.map_err(|error| format!("{error:?}"))
+    }
+
+    /// The store says that it cannot write, and holds what it is given; or that it can again.
+    pub fn store_fails(&mut self, fails: bool) -> Result<(), String> {
+        self.held.remove("store");
+        if fails {
+            self.held.insert("store".to_owned());
+        }
+        self.step(Input::StoreState(fails.then(|| "disk full".to_owned())))?;
+        self.pump()
     }
 
     pub fn last_sweep(&self) -> u64 {
@@ -229,7 +212,7 @@ impl Daemon {
     }
 
     fn spawn(&mut self, request: Box<SpawnRequest>) -> Result<(), String> {
-        if !self.recorded.contains(&request.run) {
+        if !self.stored.has_start(request.run) {
             return Err(format!("a run started before its start was durable: {request:?}"));
         }
         if self.running.values().any(|other| other.watch == request.watch && other.rel == request.rel) {
@@ -362,49 +345,11 @@ impl Daemon {
         }
         let mut acks = Vec::new();
         for (op, ack) in std::mem::take(&mut self.store) {
-            self.keep(op)?;
+            self.stored.keep(op)?;
             acks.extend(ack);
         }
         self.step(Input::Stored(acks))?;
         Ok(true)
-    }
-
-    fn keep(&mut self, op: StoreOp) -> Result<(), String> {
-        match op {
-            StoreOp::Record(row) => self.stored.journal.push(row),
-            StoreOp::RunStart(row) => {
-                self.recorded.insert(row.run);
-                self.stored.runs.insert(row.run, (row, false));
-            }
-            StoreOp::RunEnd(end) => {
-                let run = self.stored.runs.get_mut(&end.run).ok_or(format!("a run ends that never began: {end:?}"))?;
-                if std::mem::replace(&mut run.1, true) {
-                    return Err(format!("a run ends twice: {end:?}"));
-                }
-            }
-            StoreOp::Checkpoint(checkpoint) => {
-                let watch = checkpoint.watch.id;
-                self.stored.rows.insert(watch, checkpoint.watch);
-                for at in checkpoint.freed {
-                    self.stored.nodes.remove(&(watch, at));
-                }
-                for mut row in checkpoint.rows {
-                    let old = self.stored.nodes.get(&(watch, row.index)).and_then(|old| old.seen);
-                    row.seen = row.seen.or(old);
-                    if row.seen.is_none() && row.known {
-                        return Err(format!("nobody knows what was seen: {row:?}"));
-                    }
-                    self.stored.nodes.insert((watch, row.index), row);
-                }
-            }
-            StoreOp::Watch(row) => drop(self.stored.rows.insert(row.id, row)),
-            StoreOp::WatchRemoved(id) => {
-                self.stored.rows.remove(&id);
-                self.stored.nodes.retain(|&(watch, _), _| watch != id);
-            }
-            StoreOp::SaveWatches(specs) => self.stored.specs = specs,
-        }
-        Ok(())
     }
 
     /// Ends the command that runs for this file.

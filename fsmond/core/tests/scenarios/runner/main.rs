@@ -3,10 +3,14 @@
 //!
 //! `SCENARIO=save cargo test -p fsmon-core --test scenarios` acts out only those whose file name has `save` in it.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "it is a test, helpers included")]
+
 mod daemon;
 mod disk;
 mod outcome;
+mod store;
 mod story;
+mod words;
 
 use std::fs;
 use std::path::Path;

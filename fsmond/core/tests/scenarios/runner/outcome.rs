@@ -5,7 +5,7 @@ use std::fmt;
 
 use fsmon_core::io::SpawnRequest;
 use fsmon_protocol::RawPath;
-use fsmon_protocol::event::{Record, What};
+use fsmon_protocol::event::{Record, What, Why};
 use fsmon_protocol::run::RunStatus;
 use fsmon_protocol::units::{Span, Timestamp};
 
@@ -45,7 +45,8 @@ impl Outcome {
         Self { words, fields: BTreeMap::new(), at, detail: String::new() }
     }
 
-    pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+    #[allow(clippy::needless_pass_by_value, reason = "easier to read where it is called")]
+    pub fn with<T: ToString>(mut self, key: &'static str, value: T) -> Self {
         self.fields.insert(key, value.to_string());
         self
     }
@@ -71,7 +72,7 @@ impl Outcome {
                 .with("origin", event.origin.as_str())
                 .maybe("from", event.from.as_ref().map(|from| frame.path(from)))
                 .maybe("size", event.size)
-                .maybe("why", event.why.map(|why| why.as_str())),
+                .maybe("why", event.why.map(Why::as_str)),
             What::Gap(gap) => {
                 Self::new(at, &["told", "gap", gap.reason.as_str(), if gap.closed { "closed" } else { "open" }])
                     .with("scope", frame.path(&gap.scope))

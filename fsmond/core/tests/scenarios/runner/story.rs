@@ -7,11 +7,12 @@ use fsmon_core::io::{Answer, Command, Settings, WatchId};
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::run::Outcome as Ended;
 use fsmon_protocol::spec::{Options, WatchSpec};
-use fsmon_protocol::status::{DefinedBy, WatchStatus};
-use fsmon_protocol::units::{Span, SpanOrOff};
+use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::units::SpanOrOff;
 
 use crate::daemon::{Daemon, WALL};
 use crate::outcome::Outcome;
+use crate::words::{options_from, shown, span, span_since_start};
 
 /// One line of a story.
 #[derive(Clone)]
@@ -118,12 +119,7 @@ impl Story {
                 self.daemon.held.remove(rest);
                 self.daemon.pump()
             }
-            "store" => {
-                let error = (rest == "fails").then(|| "disk full".to_owned());
-                if error.is_some() { self.daemon.held.insert("store".into()) } else { self.daemon.held.remove("store") };
-                self.daemon.step(fsmon_core::io::Input::StoreState(error))?;
-                self.daemon.pump()
-            }
+            "store" => self.daemon.store_fails(rest == "fails"),
             "crash" => {
                 self.daemon.crash();
                 Ok(())
@@ -359,49 +355,4 @@ impl Story {
         }
         self.daemon.pump()
     }
-}
-
-fn span(text: &str) -> Result<u64, String> {
-    text.parse::<Span>().map(Span::nanos).map_err(|error| error.to_string())
-}
-
-fn span_since_start(wall: i64) -> String {
-    Span(std::time::Duration::from_nanos((wall - WALL).unsigned_abs())).to_string()
-}
-
-fn shown(status: &WatchStatus) -> Outcome {
-    Outcome::new(0, &[])
-        .with("state", status.state.as_str())
-        .with("files", status.files)
-        .with("folders", status.folders)
-        .with("armed", status.armed)
-        .with("pending", status.pending)
-        .with("running", status.running)
-        .with("failed", status.failed)
-        .with("transient", status.transient)
-        .with("gaps", status.open_gaps)
-}
-
-/// Options as on the command line, each `name=value`; lists are separated by commas.
-fn options_from(text: &str) -> Result<(Option<String>, Options), String> {
-    let mut name = None;
-    let mut map = serde_json::Map::new();
-    for pair in text.split_whitespace() {
-        let (key, value) = pair.split_once('=').ok_or(format!("'{pair}' is not option=value"))?;
-        let value: serde_json::Value = match key {
-            "name" => {
-                name = Some(value.to_owned());
-                continue;
-            }
-            "command" | "include" | "exclude" | "kinds" | "env" => {
-                value.split(',').filter(|v| !v.is_empty()).collect::<Vec<_>>().into()
-            }
-            "concurrency" | "retries" | "max-depth" => value.parse::<u32>().map_err(|e| format!("{key}: {e}"))?.into(),
-            _ if value == "true" || value == "false" => (value == "true").into(),
-            _ => value.into(),
-        };
-        map.insert(key.to_owned(), value);
-    }
-    let options = serde_json::from_value(map.into()).map_err(|error| error.to_string())?;
-    Ok((name, options))
 }
