@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use tracing::{error, info, warn};
+use tracing::{debug, error, warn};
 
 use crate::args::Args;
 use crate::engine::queues;
@@ -92,7 +92,7 @@ fn start_log(setup: &Setup, own: &OwnFiles) -> Result<LogHandle, Failure> {
 /// From the log to the end. A failure before the daemon is ready comes back with whoever has to be told.
 fn run(setup: Setup, log: &LogHandle, own: OwnFiles, readiness: Readiness) -> Result<u8, (Failure, Readiness)> {
     match crate::host::limits::raise_open_files() {
-        Ok(files) => info!(before = files.before, now = files.now, "limit on open files"),
+        Ok(files) => debug!(before = files.before, now = files.now, "limit on open files"),
         Err(error) => warn!(%error, "the limit on open files can't be raised"),
     }
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
@@ -123,7 +123,7 @@ fn run(setup: Setup, log: &LogHandle, own: OwnFiles, readiness: Readiness) -> Re
     });
     runtime.shutdown_timeout(LAST_WAIT);
     if let Ok(code) = &result {
-        info!(code, "fsmond has ended");
+        debug!(code, "fsmond has ended");
     }
     result
 }

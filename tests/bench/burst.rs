@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use anyhow::Context;
+
 use crate::feed::name;
 use crate::procs::Usage;
 use crate::table::Table;
@@ -25,12 +27,14 @@ pub fn measure(common: &Common, files: u32) -> Table {
         let made = start.elapsed().as_secs_f64();
         let lost = work::wait_told(&mut running, files);
         let last = running.feed.seen().last().map_or(made, |(_, time)| time.duration_since(start).as_secs_f64());
-        let daemon = Usage::of(&running.pids)?.since(daemon);
+        let share = work::share(lost, files);
+        let now = Usage::of(&running.pids).with_context(|| format!("ended by itself, lost {share}"))?;
+        let daemon = now.since(daemon);
         let all = Usage::of(&running.with_readers())?.since(all);
         let each = |cpu: f64| format!("{:.1}", cpu * 1e6 / f64::from(files));
         let [rss, pss] = daemon.megabytes();
         let rate = format!("{:.0}", f64::from(files) / made);
-        Ok(vec![work::share(lost, files), each(daemon.cpu), each(all.cpu), rate, format!("{last:.1}"), rss, pss])
+        Ok(vec![share, each(daemon.cpu), each(all.cpu), rate, format!("{last:.1}"), rss, pss])
     });
     table
 }

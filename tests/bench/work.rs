@@ -16,7 +16,7 @@ use crate::{Common, tools};
 /// How long nothing must come before what did not come counts as lost.
 const QUIET: Duration = Duration::from_secs(3);
 /// The longest that anything is waited for.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_secs(60);
 /// Files with these numbers and above only try whether a tool is ready.
 const PROBES: u32 = 9_000_000;
 

@@ -72,9 +72,9 @@ const CHANGES: &[Way] = &[
     Way {
         what: "rsync",
         needs: &["rsync"],
-        script: "echo new > outside/f; rsync -a outside/f data/f",
+        script: "echo newer > outside/f; rsync -a outside/f data/f",
         kinds: &["modify", "rename"],
-        content: "new\n",
+        content: "newer\n",
     },
     Way {
         what: "rsync --inplace",

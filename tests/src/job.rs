@@ -145,4 +145,23 @@ mod tests {
         assert_eq!(cksum(b""), 4_294_967_295);
         assert_eq!(cksum(b"123456789"), 930_766_865);
     }
+
+    #[test]
+    fn a_job_records_hostile_names_exactly() {
+        let folder = tempfile::tempdir().unwrap();
+        let job = Job::logging(&folder.path().join("job"));
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        for (what, name) in crate::names::hostile() {
+            let path = data.join(name);
+            fs::write(&path, what).unwrap();
+            let mut command = std::process::Command::new(job.command());
+            command.env("FSMON_EVENT_ID", "id").env("FSMON_ATTEMPT", "2").env("FSMON_PATH", &path).arg(&path);
+            crate::Ran::command(&mut command).ok();
+            let runs = job.runs_of(&path);
+            assert_eq!((runs.len(), runs[0].attempt, &runs[0].argument), (1, 2, &path), "{what}");
+            assert!(job.is_done(&path), "{what}");
+        }
+        assert_eq!(job.runs().len(), crate::names::hostile().len());
+    }
 }

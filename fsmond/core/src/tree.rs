@@ -46,8 +46,6 @@ impl Flags {
     pub const UNLISTED: Self = Self(1024);
     /// What a scan found of it is kept until the scan is complete, and nothing was told of it since.
     pub const DEFERRED: Self = Self(2048);
-    /// A folder that is gone, and stays under a name that no file can have until what was renamed away from it arrives.
-    pub const HOLDER: Self = Self(4096);
     /// It is a place that is free.
     const FREE: Self = Self(0x8000);
 }
@@ -310,13 +308,12 @@ impl Tree {
         })
     }
 
-    /// All entries below this one, each before its folder, and last the entry itself. What was renamed away from below
-    /// it, and has not yet arrived anywhere, is no part of it.
+    /// All entries below this one, each before its folder, and last the entry itself.
     pub fn subtree(&self, top: u32) -> Vec<u32> {
         let mut all = vec![top];
         let mut next = 0;
         while next < all.len() {
-            all.extend(self.children(all[next]).filter(|&at| !self.node(at).has(Flags::MOVING)));
+            all.extend(self.children(all[next]));
             next += 1;
         }
         all.reverse();
@@ -358,6 +355,17 @@ impl Tree {
             up = self.node(up).parent;
         }
         depth
+    }
+
+    /// Whether an entry is below another one.
+    pub fn below(&self, mut at: u32, top: u32) -> bool {
+        while at != ROOT {
+            at = self.node(at).parent();
+            if at == top {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether this entry or a folder above it is being renamed to a place not yet known.

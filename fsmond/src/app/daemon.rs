@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fsmon_core::Effect;
 use fsmon_core::io::{Answer, Command, RunRow};
+use fsmon_core::{Effect, Input};
 use fsmon_protocol::event::ServiceStatus;
 use fsmon_protocol::rpc::places::check_socket_path;
 use fsmon_protocol::spec::{Options, WatchSpec};
@@ -14,7 +14,6 @@ use fsmon_protocol::{ApiError, RawPath};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -26,8 +25,9 @@ use super::reload::Reloader;
 use super::restore::Restored;
 use super::setup::{OneWatch, Setup, Socket};
 use crate::edges::{HintRing, Inbox};
-use crate::engine::{self, Edges, EngineFailed, EngineHandle, EngineTask, Intake};
+use crate::engine::{self, Edges, EngineFailed, EngineHandle, EngineTask, Intake, NOBODY};
 use crate::host::clock;
+use crate::host::config::Config;
 use crate::host::lock::Lock;
 use crate::host::log::LogHandle;
 use crate::host::signals::{Asked, Signals};
@@ -39,8 +39,6 @@ use crate::watch::{OwnFiles, Watching};
 
 /// How long processes that an earlier daemon left have to end by themselves.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(10);
-/// How long it is waited for a record to be stored where nothing depends on it.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is made before the daemon and goes into it.
 pub struct Doors {
@@ -68,6 +66,7 @@ pub struct Daemon {
     pub(super) serving: JoinHandle<()>,
     pub(super) printer: Option<Printer>,
     pub(super) bound: Option<Bound<Lock>>,
+    pub(super) state_lock: Lock,
     requests: mpsc::Receiver<Request>,
     fatal: oneshot::Receiver<String>,
     reloader: Reloader,
@@ -97,7 +96,7 @@ impl Daemon {
         let shown = Shown::of(&setup);
         let one_watch = setup.one_watch.clone();
         register_own(&own, &setup);
-        let (listener, bound) = listen(setup, &own)?;
+        let (state_lock, (listener, bound)) = (setup.state_lock, listen(setup.socket, &setup.config, &own)?);
         end_leftovers(&daemon_id, &lost).await;
         let options = RunnerOptions::new(store.output_folder().to_owned(), daemon_id);
         let runner =
@@ -105,7 +104,10 @@ impl Daemon {
         let watching = Watching::start(inbox, hints, own);
         let (to_fatal, fatal) = oneshot::channel();
         let (storing, reader) = store.start(to_fatal).map_err(Failure::of)?;
-        machine.start(clock::now(), &lost, &mut first);
+        let now = clock::now();
+        let started = Box::new(Command::Service(ServiceStatus::Started));
+        machine.step(now, Input::Command(NOBODY, started), &mut first);
+        machine.start(now, &lost, &mut first);
         let last_seq = next_seq.saturating_sub(1);
         let edges = Edges { watch: watching, store: storing, runner: runner.clone() };
         let (engine, task) = start_engine(machine, edges, intake, last_seq, first);
@@ -113,7 +115,6 @@ impl Daemon {
             Some(_) => Some(Printer::start(&engine, reader.clone(), last_seq)?),
             None => None,
         };
-        record_start(&engine).await;
         add_new(&engine, new, &mut reloader).await;
         if let Some(one) = one_watch {
             see_to(&engine, one).await?;
@@ -128,7 +129,21 @@ impl Daemon {
         };
         let serving = tokio::spawn(rpc::serve(listener, Arc::new(server), Limits::default()));
         shown.say();
-        Ok(Self { engine, task, runner, signals, stop, serving, printer, bound, requests, fatal, reloader, log })
+        Ok(Self {
+            engine,
+            task,
+            runner,
+            signals,
+            stop,
+            serving,
+            printer,
+            bound,
+            state_lock,
+            requests,
+            fatal,
+            reloader,
+            log,
+        })
     }
 
     /// Works until it is to stop, and stops. Gives the code to end with.
@@ -203,13 +218,13 @@ fn register_own(own: &OwnFiles, setup: &Setup) {
 }
 
 /// Makes the socket, or takes the one that was handed over.
-fn listen(setup: Setup, own: &OwnFiles) -> Result<(UnixListener, Option<Bound<Lock>>), Failure> {
+fn listen(socket: Socket, config: &Config, own: &OwnFiles) -> Result<(UnixListener, Option<Bound<Lock>>), Failure> {
     let failed = |error: std::io::Error| Failure::because("the socket can't be used", &error);
-    match setup.socket {
+    match socket {
         Socket::Given(given) => Ok((UnixListener::from_std(given.into_listener()).map_err(failed)?, None)),
         Socket::Make(path, lock) => {
             check_socket_path(&path)?;
-            let access = Access { mode: setup.config.daemon.socket_mode.map_or(0o600, |mode| mode.0), group: None };
+            let access = Access { mode: config.daemon.socket_mode.map_or(0o600, |mode| mode.0), group: None };
             let (listener, bound) = rpc::bind(&path, access, |_| Ok(lock))?;
             for file in [path.clone(), lock_of(&path)] {
                 if let Err(error) = own.register(&file) {
@@ -245,14 +260,6 @@ async fn end_leftovers(daemon_id: &str, lost: &[RunRow]) {
                 }
             }
         }
-    }
-}
-
-async fn record_start(engine: &EngineHandle) {
-    match timeout(PATIENCE, engine.command(Command::Service(ServiceStatus::Started))).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(why)) => error!("the start can't be recorded: {}", sentence(&why)),
-        Err(_) => warn!("the start is not recorded yet: the store is slow or cannot write"),
     }
 }
 

@@ -65,10 +65,10 @@ impl Reloader {
             problems.push(sentence(&why));
         }
         if problems.is_empty() {
-            info!(
-                added = ?reloaded.added, changed = ?reloaded.changed, detached = ?reloaded.detached,
-                at_restart = ?reloaded.at_restart, "config read again"
-            );
+            if !diff.is_empty() {
+                let Reloaded { added, changed, detached, at_restart } = &reloaded;
+                info!(?added, ?changed, ?detached, ?at_restart, now = ?diff.now, "config changed");
+            }
             return Ok(reloaded);
         }
         let problems = problems.join("; ");

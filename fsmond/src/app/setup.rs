@@ -18,7 +18,7 @@ use super::activation;
 use super::failure::Failure;
 use crate::args::Args;
 use crate::host::config::{Config, ConfigError};
-use crate::host::lock::Lock;
+use crate::host::lock::{Lock, make_socket_folder};
 use crate::host::log;
 use crate::rpc::look_at;
 
@@ -46,7 +46,8 @@ pub struct Setup {
     pub config: Config,
     /// The log file.
     pub log_file: PathBuf,
-    state_lock: Lock,
+    /// The lock on the state folder, held as long as anything is written there.
+    pub state_lock: Lock,
 }
 
 /// `--watch DIR -- COMMAND`.
@@ -139,7 +140,10 @@ fn socket(env: &Env, args: &Args, config: &Config, state: &Path) -> Result<Socke
     match found {
         DaemonSocket::Activated => Ok(Socket::Given(activation::take()?)),
         DaemonSocket::Bind(path) => {
-            let lock = Lock::socket(&path).map_err(Failure::of)?;
+            make_socket_folder(&path).map_err(Failure::of)?;
+            let mut beside = path.clone().into_os_string();
+            beside.push(".lock");
+            let lock = Lock::file(Path::new(&beside)).map_err(Failure::of)?;
             Ok(Socket::Make(path, lock))
         }
     }

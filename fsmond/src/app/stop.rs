@@ -28,7 +28,7 @@ const AFTER_SECOND: Duration = Duration::from_secs(3);
 
 /// Stops. Gives the code to end with.
 pub async fn stop(daemon: Daemon, why: Why) -> u8 {
-    let Daemon { engine, mut task, runner, mut signals, stop, serving, printer, bound, .. } = daemon;
+    let Daemon { engine, mut task, runner, mut signals, stop, serving, printer, bound, state_lock, .. } = daemon;
     stop.cancel();
     let hurry = CancellationToken::new();
     let closing = async {
@@ -63,7 +63,8 @@ pub async fn stop(daemon: Daemon, why: Why) -> u8 {
             error!("the server panicked, which is a bug in fsmond");
             code = code.max(1);
         }
-        drop(bound);
+        // Only now may another daemon take this one's place.
+        drop((bound, state_lock));
         code
     };
     within_signals(closing, &mut signals, &hurry).await

@@ -20,6 +20,9 @@ use crate::edges::{RunnerEdge, StoreEdge, WatchEdge};
 
 type Reply = oneshot::Sender<Result<Answer, ApiError>>;
 
+/// The token of a command that was given to the core before the engine started: nobody waits for its answer.
+pub const NOBODY: Token = 0;
+
 /// What waits until the turn's store operations are submitted.
 enum Later {
     Spawn(Box<SpawnRequest>),
@@ -135,14 +138,12 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
             match later {
                 Later::Spawn(request) => self.edges.runner.spawn(request),
                 Later::EndRun(run) => self.edges.runner.end(run),
-                Later::Answer(token, answer) => {
-                    if let Some(reply) = self.waiting.remove(&token) {
-                        // Whoever asked may have gone meanwhile.
-                        drop(reply.send(answer));
-                    } else {
-                        error!(token, "an answer to nobody: this is a bug in fsmond");
-                    }
-                }
+                Later::Answer(token, answer) => match self.waiting.remove(&token) {
+                    // Whoever asked may have gone meanwhile.
+                    Some(reply) => drop(reply.send(answer)),
+                    None if token == NOBODY => {}
+                    None => error!(token, "an answer to nobody: this is a bug in fsmond"),
+                },
             }
         }
     }

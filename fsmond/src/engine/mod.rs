@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::edges::{HintRing, Inbox, RunnerEdge, StoreEdge, WatchEdge};
 
+pub use effects::NOBODY;
 pub use handle::EngineHandle;
 pub use record_log::kind_of;
 pub use ring::{Ring, RingEntry, RingRead};

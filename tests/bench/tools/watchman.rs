@@ -34,7 +34,7 @@ impl Tool for Watchman {
         server.args(["--foreground", "--no-save-state", "--logfile"]).arg(own.path().join("log"));
         server.arg("--statefile").arg(own.path().join("state")).arg("--pidfile").arg(own.path().join("pid"));
         let server = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let mut running_server = vec![server];
+        let mut children = vec![server];
         let answers = || {
             let mut ask = watchman();
             ask.args(["--no-spawn", "get-pid"]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -42,16 +42,17 @@ impl Tool for Watchman {
         };
         ensure!(holds_within(Duration::from_secs(20), answers), "watchman does not answer");
 
+        let root = root.to_str().context("a path of our own")?;
+        let watched = watchman().args(["--no-spawn", "watch", root]).output()?;
+        ensure!(watched.status.success(), "watchman refuses: {}", String::from_utf8_lossy(&watched.stderr));
         let mut client = watchman();
         client.args(["--no-spawn", "--json-command", "--persistent"]).stdin(Stdio::piped());
         let (mut client, feed) = spawn(&mut client)?;
         let mut input = client.stdin.take().context("it is piped")?;
-        let root = serde_json::to_string(root.to_str().context("a path of our own")?)?;
-        writeln!(input, r#"["watch", {root}]"#)?;
+        let root = serde_json::to_string(root)?;
         writeln!(input, r#"["subscribe", {root}, "s", {{"fields": ["name"], "expression": ["type", "f"]}}]"#)?;
-        let (pids, readers) = (vec![running_server[0].id()], vec![client.id()]);
-        running_server.push(client);
-        // Its input is kept open: a client whose input ends stops.
-        Ok(Running { feed, pids, readers, children: running_server, _kept: Some(Box::new((input, own))) })
+        let (pids, readers) = (vec![children[0].id()], vec![client.id()]);
+        children.push(client);
+        Ok(Running { feed, pids, readers, children, _kept: Some(Box::new(own)) })
     }
 }

@@ -143,7 +143,7 @@ impl Watch {
             let node = self.tree.node(at);
             // A folder that is gone is kept while the deletion of a file in it is still to be processed.
             let holds = node.has(Flags::KNOWN) || node.has(Flags::PENDING) || self.tree.has_children(at);
-            if holds && !node.has(Flags::HOLDER) && self.limbo_of(at).is_none_or(|from| !from.is_gone()) {
+            if holds {
                 rows.push(self.node_row(at));
             } else {
                 self.ledger.freed.insert(at);

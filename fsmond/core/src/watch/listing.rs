@@ -180,7 +180,10 @@ impl Watch {
         let node = self.tree.node_mut(at);
         node.mark = tag;
         if node.has(Flags::SUSPECT) {
-            // A look is due anyhow; the reconcile waits for it.
+            // A look is due anyhow; the reconcile waits for it, and a folder is listed when it has confirmed it.
+            if dir {
+                node.set(Flags::UNLISTED);
+            }
             if asked.scan {
                 self.suspect(at, told, When::Now, ctx);
             }

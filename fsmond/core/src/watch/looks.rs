@@ -197,6 +197,10 @@ impl Watch {
     fn conclude_same(&mut self, at: u32, stat: Stat, verdict: Verdict, told: Told, ctx: &mut Ctx<'_>) {
         if stat.file_type == FileType::Dir {
             self.tree.node_mut(at).ident = ident_of(&stat);
+            if told.any(Told::CHECK) {
+                // Commands run for files, and this is none any more.
+                self.resolve(at, crate::sweep::Verdict::Vanished, ctx);
+            }
             let unlisted = self.tree.node(at).has(Flags::UNLISTED);
             self.tree.node_mut(at).clear(Flags::UNLISTED);
             if unlisted || told.any(Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING)) {

@@ -19,17 +19,8 @@ const AT_MOST: u64 = 1_000_000_000;
 /// Where an entry was renamed from, in the terms of the tree as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct From {
-    /// A folder that is still there.
     pub folder: NodeId,
-    /// The path below it: one name, or more where the folder it was in is gone since.
     pub name: Name,
-}
-
-impl From {
-    /// Whether the folder is gone since.
-    pub fn is_gone(&self) -> bool {
-        self.name.contains(&b'/')
-    }
 }
 
 /// Something renamed away.
@@ -96,26 +87,6 @@ impl Watch {
     /// The absolute path that an entry in limbo had.
     pub(super) fn path_before(&self, from: &From) -> Option<RawPath> {
         self.tree.place(from.folder).map(|folder| self.absolute(folder).join(&from.name))
-    }
-
-    /// A folder is gone, and what was renamed away from it has not arrived yet: it gives its name away.
-    pub(super) fn hide_holder(&mut self, at: u32) {
-        if !self.tree.in_use(at) || self.tree.node(at).has(Flags::KNOWN) || !self.tree.has_children(at) {
-            return;
-        }
-        let waits = |child: u32| self.tree.node(child).has(Flags::MOVING) || self.tree.node(child).has(Flags::HOLDER);
-        if at == ROOT || self.tree.node(at).has(Flags::HOLDER) || !self.tree.children(at).all(waits) {
-            return;
-        }
-        let (id, above) = (self.tree.id(at), self.tree.id(self.tree.node(at).parent()));
-        let name = RawPath::from(self.tree.node(at).name());
-        for limbo in self.limbo.iter_mut().filter(|l| l.from.folder == id) {
-            limbo.from = From { folder: above, name: name.join(&limbo.from.name).into_bytes().into() };
-        }
-        let mut hidden = vec![0];
-        hidden.extend_from_slice(&at.to_le_bytes());
-        self.tree.relocate(at, self.tree.node(at).parent(), hidden.into());
-        self.tree.node_mut(at).set(Flags::HOLDER);
     }
 
     /// A file came from somewhere unseen.
@@ -256,8 +227,7 @@ impl Watch {
     fn left(&mut self, i: usize, ctx: &mut Ctx<'_>) {
         let (node, from) = (self.limbo[i].node, self.limbo[i].from.clone());
         if let Some(at) = self.tree.place(node) {
-            let there = self.tree.place(from.folder).filter(|_| !from.is_gone());
-            let folder = there.filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
+            let folder = self.tree.place(from.folder).filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
             if let Some(folder) = folder {
                 self.tree.relocate(at, folder, from.name);
                 self.tree.node_mut(at).clear(Flags::MOVING);
@@ -272,6 +242,14 @@ impl Watch {
             }
         }
         self.limbo.remove(i);
+    }
+
+    /// A folder is gone. As with names, the kernel tells both sides of a rename from below it before its end.
+    pub(super) fn leave_below(&mut self, top: u32, ctx: &mut Ctx<'_>) {
+        let below = |this: &Self, l: &Limbo| this.tree.place(l.node).is_some_and(|at| this.tree.below(at, top));
+        while let Some(i) = self.limbo.iter().position(|l| below(self, l)) {
+            self.left(i, ctx);
+        }
     }
 
     /// Ends all limbos: the source is closed.

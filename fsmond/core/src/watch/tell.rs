@@ -134,6 +134,7 @@ impl Watch {
         if at == ROOT {
             return;
         }
+        self.leave_below(at, ctx);
         for gone in self.tree.subtree(at) {
             if !self.tree.in_use(gone) {
                 // Its place was freed with the last entry in it.
@@ -153,7 +154,6 @@ impl Watch {
                 self.tell(event, None, ctx);
             }
             self.note_gone(gone, trigger_of(origin), ctx);
-            self.hide_holder(gone);
         }
     }
 
