@@ -110,6 +110,7 @@ impl Machine {
         }
         for watch in self.watches.values_mut() {
             watch.replayed(now);
+            watch.drop_unwanted(&mut ctx);
             watch.open(&mut ctx);
         }
     }

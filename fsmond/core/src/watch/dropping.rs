@@ -24,8 +24,8 @@ impl Watch {
         }
     }
 
-    /// Drops what the filters no longer let in.
-    pub(super) fn drop_unwanted(&mut self, ctx: &mut Ctx<'_>) {
+    /// Drops what the filters no longer let in. Filters may have become narrower while nobody was there to see it.
+    pub fn drop_unwanted(&mut self, ctx: &mut Ctx<'_>) {
         if self.only.is_none() && self.filter.is_trivial() {
             return;
         }
