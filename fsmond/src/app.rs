@@ -27,6 +27,7 @@ use crate::engine::queues;
 use crate::host::chain::chain;
 use crate::host::daemonize::{Readiness, Side, daemonize, foreground};
 use crate::host::log::{self, LogHandle, OnOpen};
+use crate::host::notify;
 use crate::host::signals::Signals;
 use crate::watch::OwnFiles;
 use failure::Failure;
@@ -116,6 +117,7 @@ fn run(setup: Setup, log: &LogHandle, own: OwnFiles, readiness: Readiness) -> Re
         match daemon::Daemon::start(setup, restored, doors).await {
             Ok(daemon) => {
                 readiness.ready();
+                notify::ready();
                 Ok(daemon.run().await)
             }
             Err(failure) => Err((failure, readiness)),

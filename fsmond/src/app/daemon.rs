@@ -177,6 +177,7 @@ impl Daemon {
                 }
                 error = closed(&mut self.printer) => {
                     info!(%error, "stdout takes no more");
+                    self.printer = None;
                     return Why::Asked("stdout closed");
                 }
             }

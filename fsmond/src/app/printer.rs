@@ -47,7 +47,7 @@ impl Printer {
         Ok(Self { ended })
     }
 
-    /// Waits until stdout takes no more, and says why. Safe to drop and to call again until it has answered once.
+    /// Waits until stdout takes no more, and says why. Cancel-safe. To be dropped once it has answered.
     pub async fn closed(&mut self) -> io::Error {
         match (&mut self.ended).await {
             Ok(Err(error)) => error,

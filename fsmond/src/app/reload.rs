@@ -14,6 +14,7 @@ use super::setup::{Setup, load_config, settings_of};
 use crate::engine::EngineHandle;
 use crate::host::config::{Config, Diff};
 use crate::host::log::{Level, LogHandle};
+use crate::host::notify;
 
 /// The config in force, and what it needs to become another one.
 #[derive(Debug)]
@@ -46,6 +47,13 @@ impl Reloader {
 
     /// Reads the config and does what differs. What fails of it is told and tried again at the next reload.
     pub async fn reload(&mut self, engine: &EngineHandle, log: &LogHandle) -> Reply<Reloaded> {
+        notify::reloading();
+        let result = self.read_and_apply(engine, log).await;
+        notify::ready();
+        result
+    }
+
+    async fn read_and_apply(&mut self, engine: &EngineHandle, log: &LogHandle) -> Reply<Reloaded> {
         log.reopen();
         let (file, one_watch) = (self.file.clone(), self.one_watch);
         let read = tokio::task::spawn_blocking(move || load_config(&file, one_watch)).await;

@@ -103,10 +103,9 @@ fn load(setup: &Setup, opened: &Opened, defined: &[Defined]) -> Result<Loaded, S
         if let Some(at) = new.iter().position(of_row) {
             upto = Some(upto.map_or(row.upto, |least: u64| least.min(row.upto)));
             load_watch(&mut machine, &opened.store, row.clone(), new.remove(at))?;
-        } else if row.defined_by == DefinedBy::Config && !defined.iter().any(of_row) {
-            info!(watch = &*row.name, "not in the config any more: its ledger is kept for when it comes back");
         } else {
-            info!(watch = &*row.name, "no longer defined: its ledger is removed");
+            // A ledger that nobody brings up to date would keep the journal from ever being shortened.
+            warn!(watch = &*row.name, "no longer defined: its ledger is removed");
             first.push(Effect::Store(StoreOp::WatchRemoved(row.id), None));
         }
     }

@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use super::daemon::{Daemon, Why};
 use super::failure::sentence;
 use crate::engine::{Edges, EngineHandle};
+use crate::host::notify;
 use crate::host::signals::{Asked, Signals};
 use crate::runner::Runner;
 use crate::store::Storing;
@@ -29,6 +30,7 @@ const AFTER_SECOND: Duration = Duration::from_secs(3);
 /// Stops. Gives the code to end with.
 pub async fn stop(daemon: Daemon, why: Why) -> u8 {
     let Daemon { engine, mut task, runner, mut signals, stop, serving, printer, bound, state_lock, .. } = daemon;
+    notify::stopping();
     stop.cancel();
     let hurry = CancellationToken::new();
     let closing = async {

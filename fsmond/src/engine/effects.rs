@@ -138,12 +138,14 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
             match later {
                 Later::Spawn(request) => self.edges.runner.spawn(request),
                 Later::EndRun(run) => self.edges.runner.end(run),
-                Later::Answer(token, answer) => match self.waiting.remove(&token) {
-                    // Whoever asked may have gone meanwhile.
-                    Some(reply) => drop(reply.send(answer)),
-                    None if token == NOBODY => {}
-                    None => error!(token, "an answer to nobody: this is a bug in fsmond"),
-                },
+                Later::Answer(token, answer) => {
+                    if let Some(reply) = self.waiting.remove(&token) {
+                        // Whoever asked may have gone meanwhile.
+                        drop(reply.send(answer));
+                    } else if token != NOBODY {
+                        error!(token, "an answer to nobody: this is a bug in fsmond");
+                    }
+                }
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use fsmon_protocol::Record;
 use fsmon_protocol::event::{
-    Event, Gap, Occurrence, OccurrenceStatus, RunRecord, ServiceStatus, WatchChange, WatchChangeStatus, What,
+    Event, Gap, GapReason, Occurrence, OccurrenceStatus, RunRecord, ServiceStatus, WatchChange, WatchChangeStatus, What,
 };
 use fsmon_protocol::run::RunStatus;
 use tracing::{error, info, warn};
@@ -80,6 +80,9 @@ fn log_run(watch: &str, run: &RunRecord) {
 fn log_gap(watch: &str, gap: &Gap) {
     if gap.closed {
         info!(target: "fsmond::gap", watch, reason = ?gap.reason, scope = %gap.scope, found = gap.found, "gap closed");
+    } else if gap.reason == GapReason::Down {
+        // That is how every start begins, and nothing to worry about: the first scan finds what changed.
+        info!(target: "fsmond::gap", watch, scope = %gap.scope, "looking for what changed while fsmond was not running");
     } else {
         warn!(target: "fsmond::gap", watch, reason = ?gap.reason, scope = %gap.scope, "events may have been lost");
     }

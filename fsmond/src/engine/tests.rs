@@ -25,7 +25,7 @@ fn hint() -> Vec<Hint> {
 }
 
 fn look(watch: WatchId, tag: u32) -> Effect {
-    Effect::Look(LookRequest { watch, folder: NodeId::ROOT, path: RawPath::default(), names: vec![], tag })
+    Effect::Look(LookRequest { watch, folder: NodeId::ROOT, path: RawPath::default(), inode: 0, names: vec![], tag })
 }
 
 fn looked(watch: WatchId) -> Looked {

@@ -7,9 +7,17 @@ use rusqlite::{Connection, Row};
 
 use super::columns::{self, Binder, Sql};
 
-const WRITE_WATCH: &str = "INSERT OR REPLACE INTO watch (id, name, path, defined_by, only_name, added, baseline_done, \
+/// Everything but how far the ledger is: only a checkpoint moves that, since it is the only one that writes the rows.
+/// A watch whose number said more than its rows hold would forget, in a crash, what lies between.
+const WRITE_WATCH: &str = "INSERT INTO watch (id, name, path, defined_by, only_name, added, baseline_done, \
      paused, last_due, root_fs, root_inode, root_mount, upto) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, path = excluded.path, defined_by = excluded.defined_by, \
+     only_name = excluded.only_name, added = excluded.added, baseline_done = excluded.baseline_done, \
+     paused = excluded.paused, last_due = excluded.last_due, root_fs = excluded.root_fs, \
+     root_inode = excluded.root_inode, root_mount = excluded.root_mount";
+
+const WRITE_UPTO: &str = "UPDATE watch SET upto = ?2 WHERE id = ?1";
 
 /// A fingerprint that is not given leaves the stored one as it is: the core keeps only a hash of what it has not looked
 /// at just now.
@@ -22,7 +30,7 @@ const WRITE_NODE: &str = "INSERT INTO node (watch, idx, parent, name, type, know
      kind = excluded.kind, from_path = excluded.from_path, trigger = excluded.trigger, attempts = excluded.attempts, \
      sweep = excluded.sweep";
 
-/// Writes a watch's row.
+/// Writes a watch's row; how far its ledger is counts only for a new one.
 pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
     let mut statement = conn.prepare_cached(WRITE_WATCH)?;
     Binder::new(&mut statement)
@@ -77,7 +85,9 @@ pub(super) fn write_checkpoint(conn: &Connection, checkpoint: &Checkpoint) -> Sq
             .maybe_number(pending.map(|p| p.sweep))?
             .run()?;
     }
-    write_watch(conn, &checkpoint.watch)
+    write_watch(conn, &checkpoint.watch)?;
+    let upto = checkpoint.watch.upto.cast_signed();
+    conn.prepare_cached(WRITE_UPTO)?.execute((watch, upto)).map(drop)
 }
 
 /// Removes a watch's row and its ledger.

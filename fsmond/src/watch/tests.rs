@@ -110,7 +110,7 @@ impl Bench {
     }
 
     pub fn list_of(&mut self, watch: WatchId, folder: NodeId, path: &[u8], arm: bool) -> Whole {
-        self.edge.list(ListRequest { watch, folder, path: path.into(), arm, scan: 7 });
+        self.edge.list(ListRequest { watch, folder, path: path.into(), inode: 0, arm, scan: 7 });
         self.edge.flush();
         let mut entries = BTreeMap::new();
         loop {
@@ -141,7 +141,7 @@ impl Bench {
 
     pub fn look(&mut self, folder: NodeId, path: &str, names: &[&[u8]]) -> Looked {
         let names = names.iter().map(|name| (*name).into()).collect();
-        self.edge.look(LookRequest { watch: W, folder, path: RawPath::from(path), names, tag: 3 });
+        self.edge.look(LookRequest { watch: W, folder, path: RawPath::from(path), inode: 0, names, tag: 3 });
         self.edge.flush();
         let Input::Looked(mut looked) = self.answer() else { panic!("not a look") };
         assert_eq!(looked.len(), 1);

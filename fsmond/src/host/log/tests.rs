@@ -308,10 +308,10 @@ fn planted_names_are_refused() {
     let open = folder.path().join("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
-    let said = crate::host::chain::chain(&build(&settings(&open.join("l.log"))).map(|_| ()).unwrap_err());
+    let said = crate::host::chain::chain(&build(&settings(&open.join("l.log")), None).map(|_| ()).unwrap_err());
     assert!(said.contains("can be written by everybody"), "{said}");
     // A fifo does not hang the start.
     let fifo = folder.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    build(&settings(&fifo)).map(|_| ()).unwrap_err();
+    build(&settings(&fifo), None).map(|_| ()).unwrap_err();
 }

@@ -42,7 +42,8 @@ impl Model {
                 self.watches.insert(id, checkpoint.watch.clone());
             }
             StoreOp::Watch(row) => {
-                self.watches.insert(row.id.0, row.clone());
+                let upto = self.watches.get(&row.id.0).map_or(row.upto, |stored| stored.upto);
+                self.watches.insert(row.id.0, WatchRow { upto, ..row.clone() });
             }
             StoreOp::WatchRemoved(id) => {
                 self.watches.remove(&id.0);
@@ -80,8 +81,11 @@ fn random(dice: &mut Dice, seq: &mut u64, run: &mut u64, records: &[JournalRow])
             StoreOp::RunStart(RunRow { started: samples::now(), ..run_start(*run - 1) })
         }
         4 => StoreOp::RunEnd(run_end(dice.below(*run), dice.one(&samples::STATUSES[1..]))),
-        5 => StoreOp::Watch(samples::watch(id)),
-        6 => StoreOp::Checkpoint(samples::checkpoint(dice, id, 0)),
+        5 => StoreOp::Watch(WatchRow { upto: dice.below(*seq), ..samples::watch(id) }),
+        6 => {
+            let upto = dice.below(*seq);
+            StoreOp::Checkpoint(samples::checkpoint(dice, id, upto))
+        }
         _ => StoreOp::WatchRemoved(WatchId(id)),
     }
 }
