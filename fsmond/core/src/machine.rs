@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use fsmon_protocol::ApiError;
-use fsmon_protocol::run::RunStatus;
+use fsmon_protocol::run::{Outcome, RunStatus};
 use fsmon_protocol::spec::WatchSpec;
 use fsmon_protocol::status::Counters;
 
@@ -110,6 +110,7 @@ impl Machine {
         }
         for watch in self.watches.values_mut() {
             watch.replayed(now);
+            watch.drop_unwanted(&mut ctx);
             watch.open(&mut ctx);
         }
     }
@@ -162,8 +163,11 @@ impl Machine {
                     self.with(watch, now, out, |watch, ctx| watch.on_run_ended(&ended, ctx));
                 } else if let Some(run) = self.shared.runs.remove(&ended.run) {
                     // Its watch was removed meanwhile; the run is history all the same.
-                    let ok = ended.outcome == fsmon_protocol::run::Outcome::Exited(0);
-                    let status = if ok { RunStatus::Ok } else { RunStatus::Failed };
+                    let status = match ended.outcome {
+                        Outcome::Exited(0) => RunStatus::Ok,
+                        Outcome::Interrupted => RunStatus::Interrupted,
+                        _ => RunStatus::Failed,
+                    };
                     let mut ctx = Ctx { now, out, shared: &mut self.shared };
                     store_end(ended.run, &run, status, Some(&ended), &mut ctx);
                 }

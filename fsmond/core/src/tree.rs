@@ -340,9 +340,10 @@ impl Tree {
         path
     }
 
-    /// The inode of a folder, 0 where it is not known or not stable. The root's is known to who opened it.
+    /// The inode of a folder, 0 where it is not known or not stable, and for the root: who opened it knows which it is,
+    /// and it may be another one by now.
     pub fn inode(&self, at: u32) -> u64 {
-        if self.node(at).ident > 1 { self.node(at).ident } else { 0 }
+        if at != ROOT && self.node(at).ident > 1 { self.node(at).ident } else { 0 }
     }
 
     /// How many folders an entry is below the root: 0 for the root's own entries.

@@ -4,6 +4,8 @@
 //! that is never set; across boots what is left of it is taken from the wall clock, and is never more than the whole
 //! interval nor less than nothing.
 
+use std::time::Duration;
+
 use fsmon_protocol::event::{Occurrence, OccurrenceStatus, What};
 use fsmon_protocol::run::Trigger;
 use fsmon_protocol::spec::{Backend, OnSchedule, Rules};
@@ -18,6 +20,8 @@ use crate::shared::Ctx;
 pub(super) struct Clocks {
     /// The last occurrence, or when the schedule began.
     pub last_due: Timestamp,
+    /// A moment of this boot, and how long after the last occurrence it was.
+    since_due: Option<(u64, Duration)>,
     next_due: Option<u64>,
     /// The sweep of an occurrence that is not finished.
     occurrence: Option<(u64, Timestamp)>,
@@ -34,6 +38,7 @@ impl Clocks {
     pub fn new(last_due: Timestamp) -> Self {
         Self {
             last_due,
+            since_due: None,
             next_due: None,
             occurrence: None,
             skipped: false,
@@ -46,8 +51,11 @@ impl Clocks {
 
     /// The next occurrence follows from the last one and the interval; never later than one interval from now.
     pub fn set_schedule(&mut self, every: SpanOrOff, now: Now) {
+        // The wall clock is asked once; from then on it may be set.
+        let &mut (then, before) = self.since_due.get_or_insert((now.mono, now.wall.since(self.last_due)));
+        let since = before.saturating_add(Duration::from_nanos(now.mono.saturating_sub(then)));
         self.next_due = every.span().map(|every| {
-            let left = every.0.saturating_sub(now.wall.since(self.last_due));
+            let left = every.0.saturating_sub(since);
             now.mono.saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
         });
     }
@@ -63,7 +71,7 @@ impl Clocks {
     /// The next occurrence by the wall clock.
     pub fn next_due_wall(&self, now: Now) -> Option<Timestamp> {
         let left = self.next_due?.saturating_sub(now.mono);
-        Some(now.wall.plus(std::time::Duration::from_nanos(left)))
+        Some(now.wall.plus(Duration::from_nanos(left)))
     }
 
     /// The next moment at which one of these is due.
@@ -98,7 +106,8 @@ impl Watch {
         let next = due.saturating_add(every.nanos().saturating_mul(missed + 1));
         let late = ctx.now.mono.saturating_sub(due) - every.nanos().saturating_mul(missed);
         self.clocks.next_due = Some(next);
-        self.clocks.last_due = ctx.now.wall.minus(std::time::Duration::from_nanos(late));
+        self.clocks.last_due = ctx.now.wall.minus(Duration::from_nanos(late));
+        self.clocks.since_due = Some((ctx.now.mono, Duration::from_nanos(late)));
         self.ledger.touch();
         let due = self.clocks.last_due;
         if self.paused {

@@ -24,8 +24,8 @@ impl Watch {
         }
     }
 
-    /// Drops what the filters no longer let in.
-    pub(super) fn drop_unwanted(&mut self, ctx: &mut Ctx<'_>) {
+    /// Drops what the filters no longer let in. Filters may have become narrower while nobody was there to see it.
+    pub fn drop_unwanted(&mut self, ctx: &mut Ctx<'_>) {
         if self.only.is_none() && self.filter.is_trivial() {
             return;
         }
@@ -70,7 +70,10 @@ impl Watch {
         }
         self.abandon_scan(ctx);
         let dropped = self.pending.pending() - u64::from(self.pending.running());
-        self.drop_all_pending(ctx);
+        for at in self.pending.places() {
+            // Files whose command runs on are among them: nobody will learn here how it ends.
+            self.forget_pending(at, ctx);
+        }
         ctx.out.push(Effect::Close(self.id));
         (dropped, running.len() as u64)
     }

@@ -44,5 +44,7 @@ impl Watch {
             self.pending.set_stage(at, Stage::Settling, ctx.now.mono);
             self.ledger.dirty(&mut self.tree, at, None);
         }
+        // No record tells of it: what the sweep made pending is stored before the first of its runs starts.
+        self.ledger.hurry();
     }
 }

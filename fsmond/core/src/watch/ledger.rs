@@ -25,6 +25,8 @@ const AGE: u64 = 5_000_000_000;
 pub(super) struct Ledger {
     /// The last journal number of this watch.
     pub upto: u64,
+    /// The rows that are stored hold everything up to this number; later records are replayed at the next start.
+    pub checkpoint: u64,
     dirty: Vec<u32>,
     freed: BTreeSet<u32>,
     fresh: Fresh,
@@ -41,6 +43,7 @@ impl Ledger {
     pub fn new(upto: u64) -> Self {
         Self {
             upto,
+            checkpoint: upto,
             dirty: Vec::new(),
             freed: BTreeSet::new(),
             fresh: Fresh::new(),
@@ -152,6 +155,7 @@ impl Watch {
         (self.ledger.due, self.ledger.changed, self.ledger.storing) = (None, false, true);
         // Every record up to now was handed out before this and so is stored before it.
         self.ledger.upto = ctx.shared.next_seq - 1;
+        self.ledger.checkpoint = self.ledger.upto;
         let checkpoint = Checkpoint { watch: self.row(), rows, freed };
         ctx.store(StoreOp::Checkpoint(checkpoint), Some(Ack::Checkpoint(self.id)));
     }

@@ -259,7 +259,10 @@ impl Watch {
 
     /// Part of the tree has no watches: it is scanned every poll interval instead, and that is said.
     fn limited(&mut self, why: String, ctx: &mut Ctx<'_>) {
-        if self.limit.is_none() {
+        if let Some(gap) = self.gaps.iter_mut().find(|gap| gap.reason == GapReason::Limit) {
+            // Said before: it stays open until a reconcile can arm everything.
+            gap.closing = false;
+        } else {
             let line =
                 format!("watch {}: {why}; what has no watch is scanned every {}", self.name, self.rules.poll_interval);
             self.note(fsmon_protocol::event::WatchChangeStatus::Degraded, Some(line), ctx);

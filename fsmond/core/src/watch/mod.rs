@@ -167,7 +167,7 @@ impl Watch {
             paused: self.paused,
             last_due: self.clocks.last_due,
             root: self.root_before.clone(),
-            upto: self.ledger.upto,
+            upto: self.ledger.checkpoint,
         }
     }
 

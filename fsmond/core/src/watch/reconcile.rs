@@ -189,24 +189,28 @@ impl Watch {
         } else {
             return false;
         };
-        let detail = format!(
-            "{why}; nothing is told or run until the old root is back or you say `fsmonctl resume {}`",
-            self.name
-        );
+        let until = if another_root { "the old root is back or you say" } else { "you say" };
+        let detail = format!("{why}; nothing is told or run until {until} `fsmonctl resume {}`", self.name);
         self.note(WatchChangeStatus::Held, Some(detail.clone()), ctx);
         ctx.log(LogLevel::Error, format!("watch {} is held: {detail}", self.name));
         self.abandon_scan(ctx);
         self.held = Some(detail);
         self.close_source(ctx);
-        self.clocks.retry_root = Some(ctx.now.mono.saturating_add(APART));
+        // Where the root is the same, there is no other one to wait for.
+        self.clocks.retry_root = another_root.then(|| ctx.now.mono.saturating_add(APART));
         true
     }
 
     fn finish_scan(&mut self, ctx: &mut Ctx<'_>) {
         let Some(scan) = self.scan.take() else { return };
+        let mut cured = false;
         for gap in self.gaps.extract_if(.., |gap| gap.closing) {
             let what = Gap { reason: gap.reason, scope: gap.scope, closed: true, found: Some(scan.found) };
             ctx.record(Some((self.id, &self.name)), What::Gap(what), None);
+            cured |= gap.reason == GapReason::Limit;
+        }
+        if cured {
+            self.note(WatchChangeStatus::Recovered, None, ctx);
         }
         if let Root::Open(facts) = &self.root {
             self.root_before = Some((facts.fs_type.clone(), facts.inode, facts.mount_point));

@@ -55,10 +55,11 @@ impl Watch {
         }
     }
 
-    /// How long something that was found by looking must stay as it is: not at all if its last write is long ago.
+    /// How long something that was found by looking must stay as it is: not at all if its last write is known to be
+    /// long ago.
     pub(super) fn quiet_after_scan(&self, seen: Option<&Fingerprint>, now: Now) -> u64 {
         let quiet = i128::from(self.rules.open_quiet.nanos());
-        let old = seen.is_none_or(|seen| i128::from(now.wall.0) - i128::from(seen.mtime) >= quiet);
+        let old = seen.is_some_and(|seen| i128::from(now.wall.0) - i128::from(seen.mtime) >= quiet);
         if old { 0 } else { TWICE }
     }
 

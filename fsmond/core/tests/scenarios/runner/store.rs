@@ -1,0 +1,88 @@
+//! What is durable, and what a new machine is made of.
+
+use std::collections::BTreeMap;
+
+use fsmon_core::io::{JournalRow, NodeRow, RunId, RunRow, Settings, StoreOp, WatchId, WatchRow};
+use fsmon_core::{Machine, Numbers};
+use fsmon_protocol::spec::WatchSpec;
+
+/// What is durable.
+#[derive(Default)]
+pub struct Stored {
+    rows: BTreeMap<WatchId, WatchRow>,
+    nodes: BTreeMap<(WatchId, u32), NodeRow>,
+    specs: Vec<WatchSpec>,
+    pub journal: Vec<JournalRow>,
+    runs: BTreeMap<u64, (RunRow, bool)>,
+}
+
+impl Stored {
+    /// A machine with all watches and their ledgers; the journal is still to be replayed.
+    pub fn load(&self, settings: &Settings, reserved: u64) -> Result<Machine, String> {
+        let watch = self.rows.keys().map(|id| id.0).max().unwrap_or(0) + 1;
+        let numbers = Numbers { seq: reserved + 1, run: reserved, watch };
+        let mut machine = Machine::new(settings.clone(), numbers, 7);
+        for (&id, row) in &self.rows {
+            let spec = self.specs.iter().find(|spec| *spec.name == *row.name);
+            let spec = spec.ok_or(format!("the watch {} is stored without its spec", row.name))?;
+            machine.add_stored(row.clone(), spec.clone()).map_err(|error| format!("{error:?}"))?;
+            for (_, node) in self.nodes.range((id, 0)..=(id, u32::MAX)) {
+                if !machine.restore(id, node.clone()) {
+                    return Err(format!("a stored row makes no sense: {node:?}"));
+                }
+            }
+            if machine.restored(id) != 0 {
+                return Err("stored rows made no sense".to_owned());
+            }
+        }
+        Ok(machine)
+    }
+
+    /// Runs that began and of which no end is known.
+    pub fn unended(&self) -> Vec<RunRow> {
+        self.runs.values().filter(|(_, ended)| !ended).map(|(row, _)| row.clone()).collect()
+    }
+
+    /// Whether the start of this run is durable.
+    pub fn has_start(&self, run: RunId) -> bool {
+        self.runs.contains_key(&run)
+    }
+
+    /// Makes one operation durable.
+    pub fn keep(&mut self, op: StoreOp) -> Result<(), String> {
+        match op {
+            StoreOp::Record(row) => self.journal.push(row),
+            StoreOp::RunStart(row) => {
+                self.runs.insert(row.run, (row, false));
+            }
+            StoreOp::RunEnd(end) => {
+                let run = self.runs.get_mut(&end.run).ok_or(format!("a run ends that never began: {end:?}"))?;
+                if std::mem::replace(&mut run.1, true) {
+                    return Err(format!("a run ends twice: {end:?}"));
+                }
+            }
+            StoreOp::Checkpoint(checkpoint) => {
+                let watch = checkpoint.watch.id;
+                self.rows.insert(watch, checkpoint.watch);
+                for at in checkpoint.freed {
+                    self.nodes.remove(&(watch, at));
+                }
+                for mut row in checkpoint.rows {
+                    let old = self.nodes.get(&(watch, row.index)).and_then(|old| old.seen);
+                    row.seen = row.seen.or(old);
+                    if row.seen.is_none() && row.known {
+                        return Err(format!("nobody knows what was seen: {row:?}"));
+                    }
+                    self.nodes.insert((watch, row.index), row);
+                }
+            }
+            StoreOp::Watch(row) => drop(self.rows.insert(row.id, row)),
+            StoreOp::WatchRemoved(id) => {
+                self.rows.remove(&id);
+                self.nodes.retain(|&(watch, _), _| watch != id);
+            }
+            StoreOp::SaveWatches(specs) => self.specs = specs,
+        }
+        Ok(())
+    }
+}

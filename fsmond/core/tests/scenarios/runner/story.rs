@@ -1,0 +1,358 @@
+//! Reads a story line by line and acts it out: what happens to the files and to the daemon goes in, and every
+//! outcome must have been expected before the next thing happens.
+
+use std::collections::BTreeMap;
+
+use fsmon_core::io::{Answer, Command, Settings, WatchId};
+use fsmon_protocol::fingerprint::FileType;
+use fsmon_protocol::run::Outcome as Ended;
+use fsmon_protocol::spec::{Options, WatchSpec};
+use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::units::SpanOrOff;
+
+use crate::daemon::{Daemon, WALL};
+use crate::outcome::Outcome;
+use crate::words::{options_from, shown, span, span_since_start};
+
+/// One line of a story.
+#[derive(Clone)]
+struct Line {
+    number: usize,
+    text: String,
+}
+
+pub struct Story {
+    daemon: Daemon,
+    /// Watches by name.
+    watches: BTreeMap<String, WatchId>,
+    /// What `$name` stands for.
+    names: BTreeMap<String, String>,
+    /// The last outcome that was expected and came.
+    last: Option<Outcome>,
+}
+
+/// Acts a story out. The error says what was expected and what came, and all that led to it.
+pub fn act(text: &str) -> Result<(), String> {
+    let mut story = Story { daemon: Daemon::new(), watches: BTreeMap::new(), names: BTreeMap::new(), last: None };
+    let lines: Vec<Line> = text
+        .lines()
+        .enumerate()
+        .map(|(i, line)| Line { number: i + 1, text: line.split('#').next().unwrap_or_default().trim().to_owned() })
+        .filter(|line| !line.text.is_empty() && !line.text.starts_with("known-difference:"))
+        .collect();
+    let result = story.lines(&lines).and_then(|()| story.end(lines.last().map_or(1, |line| line.number)));
+    result.map_err(|(number, why)| {
+        let before = story.daemon.story.join("\n");
+        format!("line {number}: {why}\n    all that happened:\n{before}")
+    })
+}
+
+type Fault = (usize, String);
+
+impl Story {
+    fn lines(&mut self, lines: &[Line]) -> Result<(), Fault> {
+        let mut i = 0;
+        while let Some(line) = lines.get(i) {
+            i += 1;
+            let Some(times) = line.text.strip_prefix("repeat ") else {
+                self.daemon.story.push(format!("{:>4}  {}", line.number, line.text));
+                self.line(&line.text).map_err(|why| (line.number, format!("{}\n    {why}", line.text)))?;
+                continue;
+            };
+            let length = lines[i..].iter().position(|line| line.text == "end");
+            let length = length.ok_or((line.number, "repeat without end".to_owned()))?;
+            let times: usize = times.parse().map_err(|_| (line.number, "repeat how often?".to_owned()))?;
+            for n in 1..=times {
+                let body: Vec<Line> = lines[i..i + length]
+                    .iter()
+                    .map(|line| Line { text: line.text.replace("{n}", &n.to_string()), ..line.clone() })
+                    .collect();
+                self.lines(&body)?;
+            }
+            i += length + 1;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, number: usize) -> Result<(), Fault> {
+        self.all_expected().map_err(|why| (number, format!("the end of the story\n    {why}")))?;
+        match self.daemon.unanswered() {
+            0 => Ok(()),
+            n => Err((number, format!("{n} commands were never answered"))),
+        }
+    }
+
+    fn all_expected(&self) -> Result<(), String> {
+        match self.daemon.outcomes.front() {
+            None => Ok(()),
+            Some(came) => Err(format!("expected  nothing more\n    came      {came}")),
+        }
+    }
+
+    fn line(&mut self, text: &str) -> Result<(), String> {
+        let (verb, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let rest = rest.trim();
+        match verb {
+            "told" | "starts" | "kills" | "removed" | "done" | "refused" => return self.expect(text),
+            "says" => return self.says(rest),
+            "nothing" => return self.all_expected(),
+            "skip" => return self.skip(rest),
+            "shows" => return self.shows(rest),
+            "sweep" => return self.sweep(rest),
+            _ => {}
+        }
+        self.all_expected()?;
+        match verb {
+            "at" => self.at(0, rest),
+            "after" => self.at(self.daemon.time(), rest),
+            "clock" => self.clock(rest),
+            "watch" => self.watch(rest),
+            "add" => self.add(rest),
+            "say" => self.say(rest),
+            "limit" => self.limit(rest),
+            "ends" => self.ends(rest),
+            "hold" => {
+                self.daemon.held.insert(rest.to_owned());
+                Ok(())
+            }
+            "release" => {
+                self.daemon.held.remove(rest);
+                self.daemon.pump()
+            }
+            "store" => self.daemon.store_fails(rest == "fails"),
+            "crash" => {
+                self.daemon.crash();
+                Ok(())
+            }
+            "forget" => {
+                self.daemon.stored.journal.clear();
+                Ok(())
+            }
+            "start" => self.daemon.start(),
+            _ => self.files(verb, rest),
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------------- expecting
+
+    fn expect(&mut self, text: &str) -> Result<(), String> {
+        let Some(came) = self.daemon.outcomes.pop_front() else {
+            return Err(format!("expected  {text}\n    came      nothing"));
+        };
+        if let Some(why) = came.differs(text, &mut self.names) {
+            return Err(format!("expected  {text}\n    came      {came}\n    since     {why}"));
+        }
+        self.last = Some(came);
+        Ok(())
+    }
+
+    /// What is said to people with the outcome before this line.
+    fn says(&self, part: &str) -> Result<(), String> {
+        let said = self.last.as_ref().map_or("", |last| &last.detail);
+        if said.contains(part) { Ok(()) } else { Err(format!("expected  …{part}…\n    came      {said}")) }
+    }
+
+    /// `skip 100 told create`: so many outcomes that begin so. `skip`: all that came.
+    fn skip(&mut self, rest: &str) -> Result<(), String> {
+        let Some((n, words)) = rest.split_once(' ') else {
+            self.daemon.outcomes.clear();
+            return Ok(());
+        };
+        let n: usize = n.parse().map_err(|_| "skip how many?")?;
+        let words: Vec<&str> = words.split_whitespace().collect();
+        for i in 0..n {
+            match self.daemon.outcomes.pop_front() {
+                Some(came) if came.begins(&words) => {}
+                Some(came) => return Err(format!("number {} of them is something else: {came}", i + 1)),
+                None => return Err(format!("there were only {i} of them")),
+            }
+        }
+        Ok(())
+    }
+
+    fn shows(&mut self, rest: &str) -> Result<(), String> {
+        let (name, wanted) = rest.split_once(' ').ok_or("shows WATCH key=value…")?;
+        let answer = self.daemon.ask(Command::Show(vec![name.to_owned()]))?;
+        let Answer::Watches(all) = answer else { return Err("it showed something else".to_owned()) };
+        let status = all.first().ok_or("it showed nothing")?;
+        let next = status.next_due.map(|due| span_since_start(due.0));
+        self.compare(&shown(status).with("next", next.unwrap_or_else(|| "never".to_owned())), wanted)?;
+        self.last = Some(Outcome::new(self.daemon.time(), &[]).saying(status.details.join("; ")));
+        Ok(())
+    }
+
+    fn sweep(&mut self, wanted: &str) -> Result<(), String> {
+        let answer = self.daemon.ask(Command::Sweep(self.daemon.last_sweep()))?;
+        let Answer::Sweep(sweep) = answer else { return Err("it told something else".to_owned()) };
+        let outcome = Outcome::new(self.daemon.time(), &[])
+            .with("stage", format!("{:?}", sweep.stage).to_lowercase())
+            .with("looked", sweep.looked)
+            .with("pending", sweep.pending)
+            .with("ok", sweep.ok)
+            .with("failed", sweep.failed)
+            .with("vanished", sweep.vanished);
+        self.compare(&outcome, wanted)
+    }
+
+    fn compare(&mut self, outcome: &Outcome, wanted: &str) -> Result<(), String> {
+        let differs = outcome.differs(wanted, &mut self.names);
+        differs.map_or(Ok(()), |why| Err(format!("expected  {wanted}\n    came      {outcome}\n    since     {why}")))
+    }
+
+    // ------------------------------------------------------------------------------------------------------- acting
+
+    /// `at 5ms` alone, or with something that happens then; `after 5ms` counts from now.
+    fn at(&mut self, from: u64, rest: &str) -> Result<(), String> {
+        let (when, what) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        self.daemon.pass_until(from + span(when)?)?;
+        if what.is_empty() {
+            return Ok(());
+        }
+        self.line(what.trim())
+    }
+
+    /// Somebody sets the wall clock: `clock +3h`.
+    fn clock(&mut self, by: &str) -> Result<(), String> {
+        let (sign, by) = by.split_at(1);
+        let nanos = i64::try_from(span(by)?).map_err(|error| error.to_string())?;
+        self.daemon.disk.wall += if sign == "-" { -nanos } else { nanos };
+        Ok(())
+    }
+
+    /// A folder is watched, and its first scan is done: what the story begins with.
+    fn watch(&mut self, rest: &str) -> Result<(), String> {
+        let root = rest.split_whitespace().next().unwrap_or_default();
+        self.daemon.disk.mkdirs(root)?;
+        self.add(rest)?;
+        self.expect("told watch added")?;
+        self.expect("told watch ready")?;
+        self.all_expected()
+    }
+
+    fn add(&mut self, rest: &str) -> Result<(), String> {
+        let (path, options) = rest.split_once(' ').unwrap_or((rest, ""));
+        if self.watches.is_empty() {
+            let file = self.daemon.disk.resolve(path.as_bytes()).is_some_and(|i| !self.daemon.disk.is_dir(i));
+            let root = if file { path.rsplit_once('/').map_or("", |(folder, _)| folder) } else { path };
+            root.clone_into(&mut self.daemon.frame.root);
+            self.daemon.disk.wall = WALL + i64::try_from(self.daemon.time()).unwrap_or_default();
+        }
+        let (name, options) = options_from(options)?;
+        let name = name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default().to_owned());
+        let id = WatchId(u32::try_from(self.watches.len()).unwrap_or_default() + 1);
+        self.watches.insert(name.clone(), id);
+        let spec = WatchSpec { name, path: path.to_owned(), options };
+        // A path that names a file is watched by its folder.
+        let there = self.daemon.disk.resolve(path.as_bytes()).is_some_and(|i| !self.daemon.disk.is_dir(i));
+        let only = there.then(|| path.rsplit('/').next().unwrap_or_default().as_bytes().into());
+        self.daemon.command(Command::Add { spec, defined_by: DefinedBy::Runtime, only })
+    }
+
+    fn say(&mut self, rest: &str) -> Result<(), String> {
+        let mut words = rest.split_whitespace();
+        let verb = words.next().unwrap_or_default();
+        let mut wanted: Vec<String> = words.map(str::to_owned).collect();
+        let mut flag = |flag: &str| {
+            let there = wanted.iter().any(|w| w == flag);
+            wanted.retain(|w| w != flag);
+            there
+        };
+        let (kill, all_files) = (flag("--kill"), flag("--all-files"));
+        let first = wanted.first().cloned().unwrap_or_default();
+        let command = match verb {
+            "pause" => Command::Pause(wanted),
+            "resume" => Command::Resume(wanted),
+            "remove" => Command::Remove { watches: wanted, kill, by: DefinedBy::Runtime },
+            "run-now" => Command::RunNow { watches: wanted, all_files },
+            "set" => {
+                let (_, options) = options_from(&wanted[1..].join(" "))?;
+                Command::Set { watch: first, options, by: DefinedBy::Runtime }
+            }
+            "set-interval" => {
+                let every: SpanOrOff = wanted.get(1).ok_or("how often?")?.parse().map_err(|e| format!("{e}"))?;
+                Command::SetInterval(first, every)
+            }
+            "stop" => Command::Stop,
+            other => return Err(format!("nobody can say '{other}'")),
+        };
+        self.daemon.command(command)
+    }
+
+    fn limit(&mut self, rest: &str) -> Result<(), String> {
+        let (what, n) = rest.split_once('=').ok_or("limit runs=N or watches=N")?;
+        let n: u32 = n.parse().map_err(|_| "limit to how many?")?;
+        match what {
+            "runs" => {
+                let settings = Settings { defaults: Options::default(), max_runs: n };
+                self.daemon.command(Command::Settings(settings))?;
+                self.expect("done")
+            }
+            "watches" => {
+                self.daemon.disk.watches = usize::try_from(n).unwrap_or(usize::MAX);
+                Ok(())
+            }
+            _ => Err(format!("there is no limit of {what}")),
+        }
+    }
+
+    fn ends(&mut self, rest: &str) -> Result<(), String> {
+        let (path, how) = rest.split_once(' ').ok_or("ends PATH exit=N|timeout|interrupted|signal=N|unstarted")?;
+        let outcome = match how.split_once('=').unwrap_or((how, "")) {
+            ("exit", code) => Ended::Exited(code.parse().map_err(|_| "exit with what?")?),
+            ("signal", number) => Ended::Signalled(number.parse().map_err(|_| "which signal?")?),
+            ("timeout", _) => Ended::TimedOut,
+            ("interrupted", _) => Ended::Interrupted,
+            ("unstarted", _) => Ended::NotStarted("no such program".to_owned()),
+            (other, _) => return Err(format!("no command ends by '{other}'")),
+        };
+        self.daemon.end_run(&self.full(path), outcome)
+    }
+
+    fn full(&self, path: &str) -> String {
+        if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.daemon.frame.root) }
+    }
+
+    /// What happens to files. `silently`: without any event.
+    fn files(&mut self, verb: &str, rest: &str) -> Result<(), String> {
+        if verb == "silently" {
+            self.daemon.disk.silent = true;
+            let (verb, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+            let result = self.files(verb, rest);
+            self.daemon.disk.silent = false;
+            return result;
+        }
+        let mut words = rest.split_whitespace();
+        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let (path, other) = (self.full(first), self.full(second));
+        let size = || second.parse::<u64>().map_err(|_| format!("{verb} {first} needs a size"));
+        let ids: Vec<WatchId> = self.watches.values().copied().collect();
+        let disk = &mut self.daemon.disk;
+        match verb {
+            "create" => disk.create(&path, FileType::File)?,
+            "write" => disk.write(&path, size()?)?,
+            "close" => disk.close(&path)?,
+            "save" => {
+                if disk.resolve(path.as_bytes()).is_none() {
+                    disk.create(&path, FileType::File)?;
+                }
+                disk.write(&path, size()?)?;
+                disk.close(&path)?;
+            }
+            "touch" => disk.touch(&path)?,
+            "chmod" | "readable" => disk.chmod(&path, true)?,
+            "unreadable" => disk.chmod(&path, false)?,
+            "mkdir" => disk.create(&path, FileType::Dir)?,
+            "mkdirs" => disk.mkdirs(&path)?,
+            "symlink" => disk.create(&path, FileType::Symlink)?,
+            "fifo" => disk.create(&path, FileType::Other)?,
+            "link" => disk.link(&path, &other)?,
+            "rm" => disk.remove(&path)?,
+            "rename" => disk.rename(&path, &other)?,
+            "mount" => disk.mount(&path)?,
+            "unmount" => disk.unmount(&path)?,
+            "overflow" => disk.overflow(&ids),
+            _ => return Err(format!("no story knows '{verb}'")),
+        }
+        self.daemon.pump()
+    }
+}
