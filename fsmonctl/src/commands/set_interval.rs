@@ -25,7 +25,7 @@ pub struct SetInterval {
     watch: OsString,
 
     /// The interval, such as 30s, 15m, 2h or 1d; or off
-    #[arg(value_name = "DURATION|off")]
+    #[arg(value_name = "DURATION|off", allow_hyphen_values = true)]
     every: SpanOrOff,
 }
 

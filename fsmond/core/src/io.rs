@@ -20,8 +20,11 @@ pub type Name = Box<[u8]>;
 pub struct Now {
     /// Nanoseconds of a clock that is never set and goes on in suspend (`CLOCK_BOOTTIME`).
     pub mono: u64,
-    /// Wall clock. Only for records, schedules across boots, and comparing with file times.
+    /// Wall clock. Only for records, schedules across boots, and how long ago a file was written.
     pub wall: Timestamp,
+    /// The clock that file systems stamp with, which lags up to a tick behind: what is made from now on is not stamped
+    /// earlier.
+    pub stamp: Timestamp,
 }
 
 /// A watch, for as long as it exists. Numbers are never reused.

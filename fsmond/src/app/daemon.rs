@@ -314,7 +314,7 @@ impl Shown {
 
     fn say(&self) {
         let Self { socket, state, one } = self;
-        info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), %socket, %state, "ready");
+        info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), %socket, %state, "fsmond has started");
         if let Some(one) = one {
             // Whoever closed stderr does not want to know.
             let _ = writeln!(

@@ -123,7 +123,7 @@ pub fn bench_after(last_seq: u64, script: impl FnMut(Now, Input, &mut Vec<Effect
     let all = Edges { watch: edges.clone(), store: edges.clone(), runner: edges.clone() };
     let told: Clock = {
         let clock = clock.clone();
-        Box::new(move || Now { mono: clock.load(Ordering::SeqCst), wall: Timestamp::now() })
+        Box::new(move || Now { mono: clock.load(Ordering::SeqCst), wall: Timestamp::now(), stamp: Timestamp::now() })
     };
     let (handle, task) = super::start(core, all, intake, told, last_seq, Vec::new());
     Bench { handle, task, inbox, hints, edges, deadline, clock }

@@ -6,9 +6,9 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::os;
 
-/// Both clocks, read one right after the other.
+/// All clocks, read one right after the other.
 pub fn now() -> Now {
-    Now { mono: mono(), wall: Timestamp(nanos(clock_gettime(ClockId::Realtime))) }
+    Now { mono: mono(), wall: Timestamp(nanos(clock_gettime(ClockId::Realtime))), stamp: coarse_wall() }
 }
 
 /// Nanoseconds of a clock that is never set and, on Linux, goes on in suspend.

@@ -1,7 +1,6 @@
 //! `add`: one more watch.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fsmon_protocol::event::WatchChangeStatus;
 use fsmon_protocol::path::escape;
@@ -14,10 +13,6 @@ use crate::io::{Effect, Name, Now, StoreOp, WatchId, WatchRow};
 use crate::machine::{Machine, Promise};
 use crate::shared::Ctx;
 use crate::watch::Watch;
-
-/// File systems stamp with a clock that lags a tick behind: a file made just after the watch was added may seem older
-/// by this. Better one file too many counted as new than one too few.
-const STAMP_LAG: Duration = Duration::from_millis(20);
 
 impl Machine {
     pub(super) fn add(
@@ -47,7 +42,7 @@ impl Machine {
             path: RawPath::from(spec.path.as_str()),
             defined_by,
             only,
-            added: now.wall.minus(STAMP_LAG),
+            added: now.stamp,
             baseline_done: false,
             paused: false,
             last_due: now.wall,

@@ -15,7 +15,7 @@ use crate::watch::Watch;
 pub(super) fn refuse_config(watch: &Watch, by: DefinedBy) -> Result<(), ApiError> {
     if watch.defined_by == DefinedBy::Config && by == DefinedBy::Runtime {
         return Err(ApiError::refused(format!("the watch '{}' is defined in the config file", watch.name))
-            .hint("change it there and say `fsmonctl reload`"));
+            .hint("change it there (fsmond.toml) and say `fsmonctl reload`"));
     }
     Ok(())
 }

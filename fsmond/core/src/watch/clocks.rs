@@ -11,7 +11,7 @@ use fsmon_protocol::run::Trigger;
 use fsmon_protocol::spec::{Backend, OnSchedule, Rules};
 use fsmon_protocol::units::{SpanOrOff, Timestamp};
 
-use super::Watch;
+use super::{Root, Watch};
 use crate::io::Now;
 use crate::shared::Ctx;
 
@@ -75,8 +75,8 @@ impl Clocks {
     }
 
     /// The next moment at which one of these is due.
-    pub fn deadline(&self) -> Option<u64> {
-        [self.next_due, self.next_rescan].into_iter().flatten().min()
+    pub fn deadline(&self, opening: bool) -> Option<u64> {
+        [self.next_due.filter(|_| !opening), self.next_rescan].into_iter().flatten().min()
     }
 }
 
@@ -91,7 +91,8 @@ impl Watch {
             self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
             self.want_scan(None);
         }
-        if let Some(due) = self.clocks.next_due.filter(|&at| at <= now) {
+        // What comes due while the root is being opened waits for the answer.
+        if let Some(due) = self.clocks.next_due.filter(|&at| at <= now && self.root != Root::Opening) {
             self.on_due(due, ctx);
         }
     }

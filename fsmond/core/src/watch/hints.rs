@@ -7,6 +7,7 @@ use fsmon_protocol::fingerprint::FileType;
 use super::Watch;
 use super::pending::Stage;
 use super::suspects::When;
+use super::tell::Learnt;
 use crate::io::{HintWhat, Name, NameHint};
 use crate::judge::Told;
 use crate::shared::Ctx;
@@ -83,7 +84,7 @@ impl Watch {
     fn dir_deleted(&mut self, folder: u32, name: &[u8], ctx: &mut Ctx<'_>) {
         let Some(at) = self.tree.lookup(folder, name) else { return };
         if self.tree.node(at).is_dir() {
-            self.tell_gone(at, fsmon_protocol::event::Origin::Live, ctx);
+            self.tell_gone(at, Learnt::LIVE, ctx);
         } else {
             self.suspect(at, Told::DELETED, When::Now, ctx);
         }

@@ -262,7 +262,7 @@ impl Watch {
         self.note_present(at, &stat);
         if event.kind != EventKind::Attrib {
             self.ledger.touched.insert(at);
-            self.now_pending(at, event.kind, event.from.clone(), super::tell::trigger_of(event.origin), &stat, ctx);
+            self.now_pending(at, event.kind, event.from.clone(), super::tell::Learnt::of(event.origin), &stat, ctx);
         }
     }
 

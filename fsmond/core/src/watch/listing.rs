@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
-use fsmon_protocol::event::{EventKind, GapReason, Origin};
+use fsmon_protocol::event::{EventKind, GapReason};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
-use fsmon_protocol::run::Trigger;
 use fsmon_protocol::spec::Existing;
 
 use super::suspects::When;
+use super::tell::Learnt;
 use super::{Handle, Watch};
 use crate::ident::dir_ident;
 use crate::io::{Armed, Effect, FolderProblem, ListPart, ListRequest, Listing, LogLevel, Name, NodeId, Stat};
@@ -156,7 +156,7 @@ impl Watch {
         if !node.has(Flags::KNOWN) && node.is_dir() {
             let fingerprint = Fingerprint { inode: inode.unwrap_or(0), size: 0, mtime: 0, ctime: 0 };
             let stat = Stat { file_type: FileType::Dir, fingerprint, btime: 0, own: false };
-            self.tell_create(at, stat, Origin::Live, ctx);
+            self.tell_create(at, stat, Learnt::LIVE, ctx);
             self.tree.node_mut(at).ident = inode.map_or(0, dir_ident);
         } else if let Some(inode) = inode.filter(|_| node.ident == 0) {
             self.tree.node_mut(at).ident = dir_ident(inode);
@@ -212,11 +212,11 @@ impl Watch {
             if dir {
                 self.list_folder(at, true, true, ctx);
             } else if self.rules.existing == Existing::Run {
-                self.now_pending(at, EventKind::Create, None, Trigger::Recovery, &stat, ctx);
+                self.now_pending(at, EventKind::Create, None, Learnt::SCANNED, &stat, ctx);
             }
         } else if dir {
             // Its own listing confirms it.
-            self.tell_create(at, stat, Origin::Scan, ctx);
+            self.tell_create(at, stat, Learnt::by(told), ctx);
             self.list_folder(at, true, asked.scan, ctx);
         } else {
             self.suspect(at, told, When::Now, ctx);
@@ -313,7 +313,7 @@ impl Watch {
             }
             FolderProblem::Gone => {
                 self.transient += 1;
-                self.tell_gone(at, Origin::Live, ctx);
+                self.tell_gone(at, Learnt::LIVE, ctx);
             }
             FolderProblem::PseudoFileSystem => {
                 self.tell_folder(at, None, ctx);

@@ -1,11 +1,11 @@
 //! Looks: sent for what is due, and concluded by the merge table when their answers come.
 
-use fsmon_protocol::event::Origin;
 use fsmon_protocol::fingerprint::FileType;
 
 use super::Watch;
 use super::pending::Stage;
 use super::suspects::When;
+use super::tell::Learnt;
 use crate::ident::{ctime_hash, ident_of};
 use crate::io::{Effect, FolderProblem, LogLevel, LookRequest, Looked, Name, Seen, Stat};
 use crate::judge::{Facts, Told, Verdict, judge};
@@ -128,7 +128,7 @@ impl Watch {
         let known =
             node.has(Flags::KNOWN).then_some(Facts { file_type: node.file_type, ident: node.ident, ctime: node.ctime });
         let facts = seen.map(|stat| facts_of(&stat));
-        let origin = if told.live() { Origin::Live } else { Origin::Scan };
+        let learnt = Learnt::by(told);
         let mut verdict = judge(known, facts, told);
         if verdict == Verdict::Create
             && self.tree.has_children(at)
@@ -144,16 +144,16 @@ impl Watch {
             (Verdict::Same, None) => {
                 self.checked_gone(at);
                 // Nothing can be in a folder that is not there.
-                self.tell_gone(at, origin, ctx);
+                self.tell_gone(at, learnt, ctx);
             }
             (Verdict::Same | Verdict::Attrib, Some(stat)) => self.conclude_same(at, stat, verdict, told, ctx),
             (Verdict::Transient, _) => {
                 self.transient += 1;
-                self.tell_gone(at, origin, ctx);
+                self.tell_gone(at, learnt, ctx);
             }
-            (Verdict::Create, Some(stat)) => self.conclude_create(at, stat, origin, ctx),
+            (Verdict::Create, Some(stat)) => self.conclude_create(at, stat, learnt, ctx),
             (Verdict::Modify(why), Some(stat)) => {
-                self.tell_modify(at, stat, origin, why, ctx);
+                self.tell_modify(at, stat, learnt, why, ctx);
                 self.note_told_open(at, told);
                 if told.any(Told::CHECK) {
                     self.take_after_ceiling(at, stat, ctx);
@@ -162,16 +162,16 @@ impl Watch {
             (Verdict::Replace, Some(stat)) => {
                 let folder = self.tree.node(at).parent();
                 let name: Name = self.tree.node(at).name().into();
-                self.tell_gone(at, origin, ctx);
+                self.tell_gone(at, learnt, ctx);
                 let again = self.tree.lookup(folder, &name);
                 let again = again.unwrap_or_else(|| self.tree.insert(folder, name, stat.file_type));
-                self.conclude_create(again, stat, origin, ctx);
+                self.conclude_create(again, stat, learnt, ctx);
             }
-            _ => self.tell_gone(at, origin, ctx),
+            _ => self.tell_gone(at, learnt, ctx),
         }
     }
 
-    fn conclude_create(&mut self, at: u32, stat: Stat, origin: Origin, ctx: &mut Ctx<'_>) {
+    fn conclude_create(&mut self, at: u32, stat: Stat, learnt: Learnt, ctx: &mut Ctx<'_>) {
         let dir = stat.file_type == FileType::Dir;
         if dir && !self.tree.node(at).is_dir() && !self.folder_wanted(at) {
             // Its name was let in as a file's.
@@ -179,7 +179,7 @@ impl Watch {
             return;
         }
         let open = self.tree.node(at).has(Flags::OPEN);
-        self.tell_create(at, stat, origin, ctx);
+        self.tell_create(at, stat, learnt, ctx);
         if dir {
             self.list_folder(at, true, false, ctx);
         } else if open {

@@ -191,7 +191,7 @@ impl Watch {
         if refilter {
             self.drop_unwanted(ctx);
             self.baseline_done = false;
-            self.added = ctx.now.wall;
+            self.added = ctx.now.stamp;
             self.want_scan(None);
         }
         if reopen {
@@ -241,7 +241,7 @@ impl Watch {
             self.suspects.deadline().filter(|_| self.acts()),
             self.pending.deadline().filter(|_| self.acts()),
             self.limbo_deadline(),
-            self.clocks.deadline(),
+            self.clocks.deadline(self.root == Root::Opening),
             self.ledger.deadline(),
             self.root_deadline(),
             self.scan_deadline(),

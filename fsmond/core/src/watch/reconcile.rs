@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use fsmon_protocol::RawPath;
-use fsmon_protocol::event::{Gap, GapReason, Origin, WatchChangeStatus, What, Why};
+use fsmon_protocol::event::{Gap, GapReason, WatchChangeStatus, What, Why};
 use fsmon_protocol::fingerprint::FileType;
-use fsmon_protocol::run::Trigger;
 use fsmon_protocol::units::Timestamp;
 
+use super::tell::Learnt;
 use super::{Handle, Root, Watch};
 use crate::ident::ident_of;
 use crate::io::{LogLevel, Stat};
@@ -118,20 +118,19 @@ impl Watch {
         for (old, new, stat) in renames {
             let from = self.absolute(old);
             self.tell_rename(new, stat, from, ctx);
-            self.forget_pending(old, ctx);
-            self.note_gone(old, Trigger::Recovery, ctx);
+            self.drop_subtree(old, ctx);
         }
         for at in gone {
             if self.tree.in_use(at) {
-                self.tell_gone(at, Origin::Scan, ctx);
+                self.tell_gone(at, Learnt::SCANNED, ctx);
             }
         }
         for (at, stat) in born {
-            self.tell_create(at, stat, Origin::Scan, ctx);
+            self.tell_create(at, stat, Learnt::SCANNED, ctx);
         }
         for (id, stat, why) in altered {
             if let Some(at) = self.tree.place(id).filter(|&at| self.tree.node(at).has(Flags::DEFERRED)) {
-                self.tell_modify(at, stat, Origin::Scan, why, ctx);
+                self.tell_modify(at, stat, Learnt::SCANNED, why, ctx);
             }
         }
         self.finish_scan(ctx);

@@ -2,9 +2,9 @@
 //! told is in limbo: still in the tree with all below it, under a name that no file can have.
 
 use fsmon_protocol::RawPath;
-use fsmon_protocol::event::Origin;
 
 use super::suspects::When;
+use super::tell::Learnt;
 use super::{Handle, Watch};
 use crate::io::{Name, NodeId};
 use crate::judge::Told;
@@ -46,7 +46,7 @@ impl Watch {
         hidden.push(0);
         hidden.extend_from_slice(&cookie.to_le_bytes());
         if let Some(left) = self.tree.lookup(folder, &hidden) {
-            self.tell_gone(left, Origin::Live, ctx);
+            self.tell_gone(left, Learnt::LIVE, ctx);
         }
         self.tree.relocate(at, folder, hidden.into());
         self.listings.moved();
@@ -101,7 +101,7 @@ impl Watch {
     fn file_arrived(&mut self, at: u32, folder: u32, name: Name, before: Option<RawPath>, ctx: &mut Ctx<'_>) {
         if let Some(there) = self.tree.lookup(folder, &name).filter(|&there| self.tree.node(there).is_dir()) {
             // Only an empty folder that is gone by now can be replaced by a file.
-            self.tell_gone(there, Origin::Live, ctx);
+            self.tell_gone(there, Learnt::LIVE, ctx);
             if self.tree.in_use(there) {
                 self.drop_subtree(there, ctx);
             }
@@ -145,7 +145,7 @@ impl Watch {
     fn dir_arrived(&mut self, at: u32, folder: u32, name: Name, before: Option<RawPath>, ctx: &mut Ctx<'_>) {
         if let Some(there) = self.tree.lookup(folder, &name) {
             // Only an empty folder can be replaced, so what is known below it has ended.
-            self.tell_gone(there, Origin::Live, ctx);
+            self.tell_gone(there, Learnt::LIVE, ctx);
             if self.tree.in_use(there) && self.tree.lookup(folder, &name) == Some(there) {
                 // A deletion still to be processed holds the name; it gives way.
                 self.drop_subtree(there, ctx);
@@ -232,11 +232,11 @@ impl Watch {
                 self.tree.relocate(at, folder, from.name);
                 self.tree.node_mut(at).clear(Flags::MOVING);
                 self.limbo.remove(i);
-                self.tell_gone(at, Origin::Live, ctx);
+                self.tell_gone(at, Learnt::LIVE, ctx);
                 return;
             }
             // Its old name is taken or its old folder gone: its end is told, and nothing else can be done for it.
-            self.tell_gone(at, Origin::Live, ctx);
+            self.tell_gone(at, Learnt::LIVE, ctx);
             if self.tree.place(node).is_some() {
                 self.drop_subtree(at, ctx);
             }

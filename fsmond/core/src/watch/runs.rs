@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use fsmon_protocol::RawPath;
-use fsmon_protocol::event::{EventKind, RunRecord, What};
+use fsmon_protocol::event::{EventKind, Origin, RunRecord, What};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::run::{Outcome, RunStatus, Trigger};
 
 use super::Watch;
 use super::pending::{Pending, Stage, merge};
 use super::suspects::When;
+use super::tell::Learnt;
 use crate::backoff;
 use crate::ident::event_id;
 use crate::io::{Ack, Effect, Now, RunEndRow, RunEnded, RunId, RunRow, SpawnRequest, Stat, StoreOp};
@@ -31,7 +32,7 @@ impl Watch {
         at: u32,
         kind: EventKind,
         from: Option<RawPath>,
-        trigger: Trigger,
+        learnt: Learnt,
         stat: &Stat,
         ctx: &mut Ctx<'_>,
     ) {
@@ -41,12 +42,12 @@ impl Watch {
         let now = ctx.now.mono;
         let due = now.saturating_add(if self.tree.node(at).has(Flags::OPEN) {
             self.rules.open_quiet.nanos()
-        } else if trigger == Trigger::FileChange {
+        } else if learnt.origin == Origin::Live {
             self.rules.settle.nanos()
         } else {
             self.quiet_after_scan(Some(&stat.fingerprint), ctx.now)
         });
-        if self.changed(at, kind, from, trigger, ctx)
+        if self.changed(at, kind, from, learnt.trigger, ctx)
             && let Some(pending) = self.pending.get_mut(at)
         {
             pending.seen = Some(stat.fingerprint);

@@ -35,20 +35,20 @@ impl Watch {
     }
 
     /// Something new is there.
-    pub(super) fn tell_create(&mut self, at: u32, stat: Stat, origin: Origin, ctx: &mut Ctx<'_>) {
+    pub(super) fn tell_create(&mut self, at: u32, stat: Stat, learnt: Learnt, ctx: &mut Ctx<'_>) {
         self.tell_folder(self.tree.node(at).parent(), None, ctx);
         self.note_present(at, &stat);
-        let event = self.event(EventKind::Create, at, &stat, origin);
+        let event = self.event(EventKind::Create, at, &stat, learnt.origin);
         self.tell(event, Some(stat.fingerprint), ctx);
-        self.now_pending(at, EventKind::Create, None, trigger_of(origin), &stat, ctx);
+        self.now_pending(at, EventKind::Create, None, learnt, &stat, ctx);
     }
 
     /// Its content changed, or something took its name.
-    pub(super) fn tell_modify(&mut self, at: u32, stat: Stat, origin: Origin, why: Option<Why>, ctx: &mut Ctx<'_>) {
+    pub(super) fn tell_modify(&mut self, at: u32, stat: Stat, learnt: Learnt, why: Option<Why>, ctx: &mut Ctx<'_>) {
         self.note_present(at, &stat);
-        let event = Event { why, ..self.event(EventKind::Modify, at, &stat, origin) };
+        let event = Event { why, ..self.event(EventKind::Modify, at, &stat, learnt.origin) };
         self.tell(event, Some(stat.fingerprint), ctx);
-        self.now_pending(at, EventKind::Modify, None, trigger_of(origin), &stat, ctx);
+        self.now_pending(at, EventKind::Modify, None, learnt, &stat, ctx);
     }
 
     /// A scan found it under another name: `from` is its absolute path before.
@@ -57,7 +57,7 @@ impl Watch {
         self.note_present(at, &stat);
         let event = Event { from: Some(from.clone()), ..self.event(EventKind::Rename, at, &stat, Origin::Scan) };
         self.tell(event, Some(stat.fingerprint), ctx);
-        self.now_pending(at, EventKind::Rename, Some(from), Trigger::Recovery, &stat, ctx);
+        self.now_pending(at, EventKind::Rename, Some(from), Learnt::SCANNED, &stat, ctx);
     }
 
     /// The kernel told that a known file has another name now.
@@ -130,7 +130,7 @@ impl Watch {
     }
 
     /// It is gone, and so is everything below it, which is told first.
-    pub(super) fn tell_gone(&mut self, at: u32, origin: Origin, ctx: &mut Ctx<'_>) {
+    pub(super) fn tell_gone(&mut self, at: u32, learnt: Learnt, ctx: &mut Ctx<'_>) {
         if at == ROOT {
             return;
         }
@@ -148,12 +148,12 @@ impl Watch {
                     from: None,
                     file_type: node.file_type,
                     size: None,
-                    origin,
+                    origin: learnt.origin,
                     why: None,
                 };
                 self.tell(event, None, ctx);
             }
-            self.note_gone(gone, trigger_of(origin), ctx);
+            self.note_gone(gone, learnt.trigger, ctx);
         }
     }
 
@@ -210,10 +210,37 @@ impl Watch {
     }
 }
 
-/// Why a run is due for what was learnt this way.
-pub(super) fn trigger_of(origin: Origin) -> Trigger {
-    match origin {
-        Origin::Live => Trigger::FileChange,
-        Origin::Scan => Trigger::Recovery,
+/// How something was learnt: what the journal says of it, and why a run for it is due.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Learnt {
+    pub origin: Origin,
+    pub trigger: Trigger,
+}
+
+impl Learnt {
+    /// A kernel event told it.
+    pub const LIVE: Self = Self { origin: Origin::Live, trigger: Trigger::FileChange };
+    /// A kernel event told of its folder, and the first listing of that showed it.
+    pub const FOUND: Self = Self { origin: Origin::Scan, trigger: Trigger::FileChange };
+    /// A reconcile found it.
+    pub const SCANNED: Self = Self { origin: Origin::Scan, trigger: Trigger::Recovery };
+
+    /// By what was told before the look that confirmed it.
+    pub fn by(told: Told) -> Self {
+        if told.live() {
+            Self::LIVE
+        } else if told.any(Told::FOUND) && !told.any(Told::SCAN) {
+            Self::FOUND
+        } else {
+            Self::SCANNED
+        }
+    }
+
+    /// As the journal has it.
+    pub fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Live => Self::LIVE,
+            Origin::Scan => Self::SCANNED,
+        }
     }
 }

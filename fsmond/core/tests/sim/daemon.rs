@@ -93,7 +93,7 @@ impl Daemon {
     }
 
     pub fn now(&self, disk: &Disk) -> Now {
-        Now { mono: self.mono, wall: Timestamp(disk.wall) }
+        Now { mono: self.mono, wall: Timestamp(disk.wall), stamp: Timestamp(disk.wall - 8_000_000) }
     }
 
     /// The daemon dies and starts again from what is durable; `lost` of what was handed to the store but not durable.

@@ -81,7 +81,7 @@ impl Daemon {
     }
 
     fn now(&self) -> Now {
-        Now { mono: self.mono, wall: Timestamp(self.disk.wall) }
+        Now { mono: self.mono, wall: Timestamp(self.disk.wall), stamp: Timestamp(self.disk.wall) }
     }
 
     // --------------------------------------------------------------------------------------------------------- life
