@@ -1,7 +1,8 @@
 //! One watch: its tree, what is suspected, what is pending, its scans, schedule and state.
 //!
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
-//! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `runs` processes it. Around
+//! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle`
+//! and `runs` process it. Around
 //! them: `root`, `reconcile`, `rename`, `clocks`, `ledger`, `status`. A watch knows no other watch.
 
 mod clocks;
@@ -16,6 +17,7 @@ mod reconcile;
 mod rename;
 mod root;
 mod runs;
+mod settle;
 mod status;
 pub mod suspects;
 mod tell;
