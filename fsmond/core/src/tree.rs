@@ -13,6 +13,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::io::{Name, NodeId};
 
+use node::ShortName;
 pub use node::{Flags, Node};
 
 /// No node.
@@ -41,7 +42,7 @@ impl Default for Tree {
 impl Tree {
     /// A tree of only a root folder, which is known.
     pub fn new() -> Self {
-        let mut root = Node::new(Name::default(), ROOT, FileType::Dir, 0);
+        let mut root = Node::new(&[], ROOT, FileType::Dir, 0);
         root.set(Flags::KNOWN);
         let hasher = DefaultHashBuilder::default();
         Self { nodes: vec![root], free: NONE, index: HashTable::new(), hasher, files: 0, folders: 1 }
@@ -101,7 +102,7 @@ impl Tree {
     /// A new entry, not yet known. There must be none of this name.
     pub fn insert(&mut self, folder: u32, name: Name, file_type: FileType) -> u32 {
         let at = if self.free == NONE {
-            self.nodes.push(Node::new(Name::default(), folder, file_type, 0));
+            self.nodes.push(Node::new(&[], folder, file_type, 0));
             self.places() - 1
         } else {
             let at = self.free;
@@ -109,7 +110,7 @@ impl Tree {
             at
         };
         let generation = self.nodes[at as usize].generation;
-        self.nodes[at as usize] = Node::new(name, folder, file_type, generation);
+        self.nodes[at as usize] = Node::new(&name, folder, file_type, generation);
         self.link(at);
         at
     }
@@ -117,14 +118,14 @@ impl Tree {
     /// A stored entry at its stored place. Returns false where that place is taken or makes no sense.
     pub fn insert_at(&mut self, at: u32, folder: u32, name: Name, file_type: FileType) -> bool {
         while self.places() <= at {
-            let mut gap = Node::new(Name::default(), ROOT, FileType::Other, 0);
+            let mut gap = Node::new(&[], ROOT, FileType::Other, 0);
             gap.set(Flags::FREE);
             self.nodes.push(gap);
         }
         if at == ROOT || self.in_use(at) {
             return false;
         }
-        self.nodes[at as usize] = Node::new(name, folder, file_type, 0);
+        self.nodes[at as usize] = Node::new(&name, folder, file_type, 0);
         true
     }
 
@@ -136,7 +137,7 @@ impl Tree {
         for at in (1..self.places()).rev() {
             let usable = reached[at as usize] && {
                 let node = &self.nodes[at as usize];
-                self.lookup(node.parent, &node.name).is_none()
+                self.lookup(node.parent, node.name()).is_none()
             };
             if usable {
                 self.link(at);
@@ -189,7 +190,7 @@ impl Tree {
         self.unlink(at);
         let node = &mut self.nodes[at as usize];
         node.parent = folder;
-        node.name = name;
+        node.name = ShortName::from_slice(&name);
         self.link(at);
     }
 
@@ -204,7 +205,7 @@ impl Tree {
     fn release(&mut self, at: u32) {
         let next = self.free;
         let node = &mut self.nodes[at as usize];
-        *node = Node::new(Name::default(), ROOT, FileType::Other, node.generation.wrapping_add(1));
+        *node = Node::new(&[], ROOT, FileType::Other, node.generation.wrapping_add(1));
         node.set(Flags::FREE);
         node.next = next;
         self.free = at;
@@ -321,11 +322,11 @@ impl Tree {
             self.nodes[head as usize].prev = at;
         }
         self.nodes[folder as usize].first_child = at;
-        let hash = self.hash(folder, &self.nodes[at as usize].name);
+        let hash = self.hash(folder, self.nodes[at as usize].name());
         let (nodes, hasher) = (&self.nodes, &self.hasher);
         self.index.insert_unique(hash, at, |&other| {
             let node = &nodes[other as usize];
-            hasher.hash_one((node.parent, &*node.name))
+            hasher.hash_one((node.parent, node.name.as_slice()))
         });
     }
 

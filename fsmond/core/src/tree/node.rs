@@ -2,8 +2,11 @@
 
 use fsmon_protocol::fingerprint::FileType;
 
+use smallvec::SmallVec;
+
 use super::NONE;
-use crate::io::Name;
+/// A name in the tree. Most names are short: those of up to 16 bytes need no place of their own in memory.
+pub(super) type ShortName = SmallVec<[u8; 16]>;
 
 /// Facts about a node, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,7 +44,7 @@ impl Flags {
 /// One entry.
 #[derive(Debug)]
 pub struct Node {
-    pub(super) name: Name,
+    pub(super) name: ShortName,
     pub(super) parent: u32,
     pub(super) first_child: u32,
     pub(super) next: u32,
@@ -92,9 +95,9 @@ impl Node {
 
 impl Node {
     /// An entry that is not linked to others.
-    pub(super) fn new(name: Name, parent: u32, file_type: FileType, generation: u32) -> Self {
+    pub(super) fn new(name: &[u8], parent: u32, file_type: FileType, generation: u32) -> Self {
         Self {
-            name,
+            name: ShortName::from_slice(name),
             parent,
             first_child: NONE,
             next: NONE,

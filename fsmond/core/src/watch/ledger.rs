@@ -151,7 +151,7 @@ impl Watch {
         }
         rows.sort_by(|a, b| (a.parent, &a.name).cmp(&(b.parent, &b.name)));
         let freed = std::mem::take(&mut self.ledger.freed).into_iter().collect();
-        self.ledger.fresh.clear();
+        self.ledger.fresh = Fresh::new();
         (self.ledger.due, self.ledger.changed, self.ledger.storing) = (None, false, true);
         // Every record up to now was handed out before this and so is stored before it.
         self.ledger.upto = ctx.shared.next_seq - 1;
