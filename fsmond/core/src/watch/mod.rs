@@ -202,6 +202,11 @@ impl Watch {
         Ok(())
     }
 
+    /// Whether its options make sense with these defaults.
+    pub fn takes(&self, defaults: &Options) -> Result<(), ApiError> {
+        understand(&self.spec.options, defaults).map(drop)
+    }
+
     /// How its changes are seen.
     pub fn backend(&self) -> Backend {
         match &self.root {
