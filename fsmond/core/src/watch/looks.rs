@@ -104,7 +104,9 @@ impl Watch {
             if gone {
                 self.suspects.again(at, tag, When::Soon, ctx.now.mono);
             } else if let Some(told) = self.suspects.answered(at, tag) {
-                self.tree.node_mut(at).clear(Flags::SUSPECT);
+                if self.suspects.get(at).is_none() {
+                    self.tree.node_mut(at).clear(Flags::SUSPECT);
+                }
                 if told.any(Told::CHECK) {
                     // What it would be given cannot be told now; it is asked again after the usual pause.
                     let due = ctx.now.mono.saturating_add(super::suspects::LATER);

@@ -241,7 +241,8 @@ impl Watch {
                 self.drop_subtree(at, ctx);
             }
         }
-        self.limbo.remove(i);
+        // Not by its index: others that were below it have left with it.
+        self.limbo.retain(|l| l.node != node);
     }
 
     /// A folder is gone. As with names, the kernel tells both sides of a rename from below it before its end.

@@ -173,10 +173,10 @@ impl Watch {
 
     /// What the source and the lister hold for an entry is no more wanted.
     fn forget_watching(&mut self, at: u32, ctx: &mut Ctx<'_>) {
-        if self.suspects.forget(at).is_some() {
-            self.tree.node_mut(at).clear(Flags::SUSPECT);
-        }
+        self.suspects.forget(at);
         let node = self.tree.node_mut(at);
+        // Also where the suspicion itself was handed on to another entry: a flag left would keep this place for ever.
+        node.clear(Flags::SUSPECT);
         node.clear(Flags::OPEN);
         node.clear(Flags::TOLD_OPEN);
         if node.has(Flags::UNREADABLE) {
