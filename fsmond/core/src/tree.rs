@@ -11,7 +11,7 @@ use std::hash::BuildHasher;
 use fsmon_protocol::fingerprint::FileType;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::io::{Name, NodeId};
+use crate::io::NodeId;
 
 use node::ShortName;
 pub use node::{Flags, Node};
@@ -100,7 +100,7 @@ impl Tree {
     }
 
     /// A new entry, not yet known. There must be none of this name.
-    pub fn insert(&mut self, folder: u32, name: Name, file_type: FileType) -> u32 {
+    pub fn insert(&mut self, folder: u32, name: &[u8], file_type: FileType) -> u32 {
         let at = if self.free == NONE {
             self.nodes.push(Node::new(&[], folder, file_type, 0));
             self.places() - 1
@@ -110,13 +110,13 @@ impl Tree {
             at
         };
         let generation = self.nodes[at as usize].generation;
-        self.nodes[at as usize] = Node::new(&name, folder, file_type, generation);
+        self.nodes[at as usize] = Node::new(name, folder, file_type, generation);
         self.link(at);
         at
     }
 
     /// A stored entry at its stored place. Returns false where that place is taken or makes no sense.
-    pub fn insert_at(&mut self, at: u32, folder: u32, name: Name, file_type: FileType) -> bool {
+    pub fn insert_at(&mut self, at: u32, folder: u32, name: &[u8], file_type: FileType) -> bool {
         while self.places() <= at {
             let mut gap = Node::new(&[], ROOT, FileType::Other, 0);
             gap.set(Flags::FREE);
@@ -125,7 +125,7 @@ impl Tree {
         if at == ROOT || self.in_use(at) {
             return false;
         }
-        self.nodes[at as usize] = Node::new(&name, folder, file_type, 0);
+        self.nodes[at as usize] = Node::new(name, folder, file_type, 0);
         true
     }
 
@@ -186,11 +186,11 @@ impl Tree {
     }
 
     /// Moves an entry with all below it to another folder and name. There must be none of this name.
-    pub fn relocate(&mut self, at: u32, folder: u32, name: Name) {
+    pub fn relocate(&mut self, at: u32, folder: u32, name: &[u8]) {
         self.unlink(at);
         let node = &mut self.nodes[at as usize];
         node.parent = folder;
-        node.name = ShortName::from_slice(&name);
+        node.name = ShortName::from_slice(name);
         self.link(at);
     }
 
