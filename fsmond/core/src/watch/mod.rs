@@ -85,6 +85,8 @@ pub struct Watch {
     root_before: Option<(String, u64, bool)>,
     /// Why it does not act until a person decides.
     held: Option<String>,
+    /// Why its commands are not started until a person decides: one of them makes its own work.
+    looping: Option<String>,
     /// A person said that the next reconcile may delete as much as it finds gone.
     unbraked: bool,
     /// The daemon was not running for a while, and no reconcile has begun since.
@@ -135,6 +137,7 @@ impl Watch {
             root: Root::Opening,
             root_before: row.root,
             held: None,
+            looping: None,
             unbraked: false,
             down: false,
             tree: Tree::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fsmon_protocol::RawPath;
-use fsmon_protocol::event::{EventKind, RunRecord, What};
+use fsmon_protocol::event::{EventKind, RunRecord, WatchChangeStatus, What};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::{Outcome, RunStatus};
 
@@ -16,13 +16,20 @@ use crate::shared::{Ctx, Run};
 use crate::sweep::Verdict;
 use crate::tree::Flags;
 
+/// So many changes of a file during its own runs, in a row, are a loop.
+const LOOP: u32 = 5;
 /// sysexits.h: try again later.
 const EX_TEMPFAIL: i32 = 75;
 
 impl Watch {
     /// Starts one run, if one is ready and may. Returns whether it did.
     pub fn start_one(&mut self, ctx: &mut Ctx<'_>) -> bool {
-        if self.paused || !self.acts() || self.pending.running() >= self.rules.concurrency || !ctx.shared.may_start() {
+        if self.paused
+            || self.looping.is_some()
+            || !self.acts()
+            || self.pending.running() >= self.rules.concurrency
+            || !ctx.shared.may_start()
+        {
             return false;
         }
         let Some(at) = self.pending.take_ready() else { return false };
@@ -134,6 +141,11 @@ impl Watch {
         let Some(pending) = self.pending.get_mut(at) else { return };
         pending.attempts = 0;
         pending.sweep = 0;
+        pending.own_changes += 1;
+        if pending.own_changes >= LOOP {
+            self.hold_loop(at, ctx);
+        }
+        let Some(pending) = self.pending.get(at) else { return };
         let wanted = pending.kind != EventKind::Delete || self.rules.kinds.contains(&EventKind::Delete);
         if known || (wanted && pending.kind == EventKind::Delete) {
             let quiet = if self.tree.node(at).has(Flags::OPEN) { self.rules.open_quiet } else { self.rules.settle };
@@ -141,6 +153,30 @@ impl Watch {
             self.ledger.dirty(&mut self.tree, at, None);
         } else {
             self.resolve(at, Verdict::Vanished, ctx);
+        }
+    }
+
+    /// A file changed during each of its last runs: its command makes its own work, and would do so for ever.
+    fn hold_loop(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        let path = self.absolute(at);
+        let detail = format!(
+            "{path} changed during its own run {LOOP} times in a row, so its command seems to change it; nothing is run \
+             until you say `fsmonctl resume {}`; let the command write elsewhere, or exclude what it writes",
+            self.name
+        );
+        if self.looping.is_none() {
+            self.note(WatchChangeStatus::Held, Some(detail.clone()), ctx);
+        }
+        self.looping = Some(detail);
+    }
+
+    /// A person lets commands start again that were held for going round.
+    pub fn unloop(&mut self) {
+        self.looping = None;
+        for at in self.pending.places() {
+            if let Some(pending) = self.pending.get_mut(at) {
+                pending.own_changes = 0;
+            }
         }
     }
 
