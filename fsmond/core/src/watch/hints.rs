@@ -134,10 +134,11 @@ impl Watch {
 
     /// A pending file is being written again: it does not run before it has settled anew.
     fn unsettle(&mut self, at: u32, now: u64) {
-        let waits =
-            self.pending.get(at).is_some_and(|p| matches!(p.stage, Stage::Settling | Stage::Checking | Stage::Ready));
-        if waits {
-            let due = now.saturating_add(self.rules.open_quiet.nanos());
+        let Some(pending) = self.pending.get(at) else { return };
+        let due = now.saturating_add(self.rules.open_quiet.nanos());
+        // A file that is written all the time moves its due time once a second, not at each write.
+        let moves = pending.stage != Stage::Settling || pending.due.saturating_add(super::suspects::LATER) < due;
+        if moves && matches!(pending.stage, Stage::Settling | Stage::Checking | Stage::Ready) {
             self.pending.set_stage(at, Stage::Settling, due);
         }
     }
