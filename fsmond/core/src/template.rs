@@ -1,7 +1,7 @@
 //! From a watch's command and one file to the exact argv of a process. Pure, and bytes all the way: a file name is
 //! never turned into text, never read twice, and can never become code or an option.
 //!
-//! - Placeholders: see [`PLACEHOLDERS`]. Each is replaced once and inside the one argument it stands in; what a value
+//! - Placeholders: see the list of them below. Each is replaced once and inside the one argument it stands in; what a value
 //!   holds is never looked at again, so a file named `{path}` stays one. One without a value (`{old_path}` of a file
 //!   that was not renamed) is replaced by nothing; the argument stays, maybe empty, so that positions never shift.
 //! - Every other brace is kept as it is: `${x}`, awk's `{print}`, `{}` and a misspelt `{pth}` alike. Nothing is

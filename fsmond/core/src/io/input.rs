@@ -12,16 +12,16 @@ use super::{Command, Name, NodeId, RunId, Token, WatchId};
 pub enum Input {
     /// The source says where to look.
     Hints(Vec<Hint>),
-    /// The answer to [`Effect::Open`].
+    /// The answer to [`super::Effect::Open`].
     Opened {
         /// The watch.
         watch: WatchId,
         /// What its root is, or why it cannot be watched.
         result: Result<RootFacts, RootProblem>,
     },
-    /// Parts of answers to [`Effect::List`].
+    /// Parts of answers to [`super::Effect::List`].
     Listed(Vec<Listing>),
-    /// Answers to [`Effect::Look`].
+    /// Answers to [`super::Effect::Look`].
     Looked(Vec<Looked>),
     /// These operations are durable.
     Stored(Vec<Ack>),

@@ -260,6 +260,10 @@ impl Watch {
         let fingerprint = seen.unwrap_or(Fingerprint { inode: 0, size: 0, mtime: 0, ctime: 0 });
         let stat = Stat { file_type: event.file_type, fingerprint, btime: 0, own: false };
         self.note_present(at, &stat);
+        if event.file_type == FileType::Dir && fingerprint.inode == 0 {
+            // It was told before its listing had given its inode: any folder of that name is the one.
+            self.tree.node_mut(at).ident = 0;
+        }
         if event.kind != EventKind::Attrib {
             self.ledger.touched.insert(at);
             self.now_pending(at, event.kind, event.from.clone(), super::tell::Learnt::of(event.origin), &stat, ctx);

@@ -49,20 +49,26 @@ impl Watch {
             self.tell_gone(left, Learnt::LIVE, ctx);
         }
         self.tree.relocate(at, folder, &hidden);
-        self.listings.moved();
+        if dir {
+            self.listings.moved();
+        }
         self.suspects.relocated(at);
         self.tree.node_mut(at).set(Flags::MOVING);
-        // What a scan found of the old path says nothing of the new one; its listing will.
-        for below in self.tree.subtree(at) {
-            self.tree.node_mut(below).clear(Flags::DEFERRED);
-        }
+        self.forget_deferred(at);
         let due = ctx.now.mono.saturating_add(AT_MOST);
         self.limbo.push(Limbo { cookie, node: self.tree.id(at), from, due });
     }
 
     /// Something was renamed to this name.
     pub(super) fn moved_to(&mut self, folder: u32, name: &[u8], cookie: u32, dir: bool, ctx: &mut Ctx<'_>) {
-        let limbo = self.limbo.iter().position(|l| l.cookie == cookie).map(|i| self.limbo.remove(i));
+        let limbo = self.limbo.iter().position(|l| l.cookie == cookie);
+        if let Some((i, there)) = limbo.and_then(|i| Some((i, self.seen_ahead(i, folder, name)?))) {
+            self.left(i, ctx);
+            self.forget_deferred(there);
+            self.list_folder(there, true, false, ctx);
+            return;
+        }
+        let limbo = limbo.map(|i| self.limbo.remove(i));
         let from = limbo.and_then(|l| Some((self.tree.place(l.node)?, l.from)));
         match from {
             Some((at, from)) => {
@@ -82,6 +88,22 @@ impl Watch {
             None if dir => self.dir_created(folder, name, ctx),
             None => self.arrived(folder, name, ctx),
         }
+    }
+
+    /// What a scan found of a path says nothing any more; the listing that follows a rename will.
+    fn forget_deferred(&mut self, at: u32) {
+        for below in self.tree.subtree(at) {
+            self.tree.node_mut(below).clear(Flags::DEFERRED);
+        }
+    }
+
+    /// A listing was ahead of the events: the folder that this limbo is about is known at its new place already.
+    fn seen_ahead(&self, limbo: usize, folder: u32, name: &[u8]) -> Option<u32> {
+        let at = self.tree.place(self.limbo[limbo].node)?;
+        let there = self.tree.lookup(folder, name)?;
+        let (old, new) = (self.tree.node(at), self.tree.node(there));
+        let same = old.ident == 0 || old.ident == new.ident;
+        (old.is_dir() && new.is_dir() && new.has(Flags::KNOWN) && new.ident != 0 && same).then_some(there)
     }
 
     /// The absolute path that an entry in limbo had.

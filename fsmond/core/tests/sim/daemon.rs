@@ -364,6 +364,15 @@ pub fn played(told: &[JournalRow]) -> Result<BTreeSet<Vec<u8>>, String> {
     Ok(there)
 }
 
+/// Every path of which a delete was told.
+pub fn deleted(told: &[JournalRow]) -> Vec<Vec<u8>> {
+    let path = |row: &JournalRow| match &row.record.what {
+        What::Event(event) if event.kind == EventKind::Delete => Some(event.path.as_bytes()[b"/w/".len()..].to_vec()),
+        _ => None,
+    };
+    told.iter().filter_map(path).collect()
+}
+
 /// For messages.
 pub fn text(path: &[u8]) -> Arc<str> {
     String::from_utf8_lossy(path).into()

@@ -1,6 +1,6 @@
 //! A file system in memory with the events that inotify would tell of it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fsmon_core::io::{HintWhat, Name, NameHint, NodeId, Stat};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
@@ -25,6 +25,8 @@ pub struct Disk {
     pub armed: HashMap<u64, NodeId>,
     pub queue: VecDeque<HintWhat>,
     pub overflowed: bool,
+    /// Every path that was ever taken away from where it was.
+    pub taken: BTreeSet<Vec<u8>>,
     /// Nanoseconds; file times advance in ticks of this.
     pub wall: i64,
 }
@@ -42,6 +44,7 @@ impl Disk {
             armed: HashMap::new(),
             queue: VecDeque::new(),
             overflowed: false,
+            taken: BTreeSet::new(),
             wall,
         };
         disk.make(true);
@@ -170,7 +173,17 @@ impl Disk {
         self.tell(folder, name, NameHint::Closed, false);
     }
 
+    /// Notes what is about to be no more where it is.
+    fn take(&mut self, top: u64) {
+        let paths = self.paths();
+        let taken =
+            paths.iter().filter(|&(_, &inode)| inode == top || self.below(top, inode)).map(|(path, _)| path.clone());
+        let taken: Vec<_> = taken.collect();
+        self.taken.extend(taken);
+    }
+
     pub fn remove(&mut self, folder: u64, name: &[u8]) {
+        self.take(self.child(folder, name).unwrap());
         let inode = self.child(folder, name).unwrap();
         let dir = self.is_dir(inode);
         if dir {
@@ -187,7 +200,8 @@ impl Disk {
     }
 
     fn below(&self, top: u64, inode: u64) -> bool {
-        top == inode || self.entries(top).into_iter().any(|(_, i)| self.is_dir(i) && self.below(i, inode))
+        top == inode
+            || self.entries(top).into_iter().any(|(_, i)| i == inode || (self.is_dir(i) && self.below(i, inode)))
     }
 
     /// Renames within the tree; an empty folder or a file may be replaced by its like.
@@ -197,10 +211,12 @@ impl Disk {
         if (dir && self.below(inode, to)) || (from == to && name == new) {
             return;
         }
+        self.take(inode);
         if let Some(there) = self.child(to, new) {
             if self.is_dir(there) != dir || !self.entries(there).is_empty() || there == inode {
                 return;
             }
+            self.take(there);
             self.inodes.remove(&there);
             if let Some(id) = self.armed.remove(&there) {
                 self.queue.push_back(HintWhat::Disarmed { folder: id, unmounted: false });
@@ -218,6 +234,7 @@ impl Disk {
 
     /// Moves something out of sight, and what was there is gone for good.
     pub fn move_out(&mut self, folder: u64, name: &[u8]) {
+        self.take(self.child(folder, name).unwrap());
         self.cookie += 1;
         let inode = self.child(folder, name).unwrap();
         let dir = self.is_dir(inode);
