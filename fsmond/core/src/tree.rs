@@ -187,6 +187,7 @@ impl Tree {
 
     /// Moves an entry with all below it to another folder and name. There must be none of this name.
     pub fn relocate(&mut self, at: u32, folder: u32, name: &[u8]) {
+        debug_assert!(at != folder && !self.below(folder, at));
         self.unlink(at);
         let node = &mut self.nodes[at as usize];
         node.parent = folder;

@@ -68,6 +68,13 @@ impl Watch {
             self.list_folder(there, true, false, ctx);
             return;
         }
+        if let Some(i) = limbo.filter(|&i| self.holds(i, folder)) {
+            // No folder can be renamed into itself: a listing that was ahead of the events has misled us, and what is
+            // known of both is let go and looked for anew.
+            self.left(i, ctx);
+            self.want_scan(None);
+            return;
+        }
         let limbo = limbo.map(|i| self.limbo.remove(i));
         let from = limbo.and_then(|l| Some((self.tree.place(l.node)?, l.from)));
         match from {
@@ -88,6 +95,11 @@ impl Watch {
             None if dir => self.dir_created(folder, name, ctx),
             None => self.arrived(folder, name, ctx),
         }
+    }
+
+    /// Whether this folder is, as far as the tree knows, below what is in limbo, or that itself.
+    fn holds(&self, limbo: usize, folder: u32) -> bool {
+        self.tree.place(self.limbo[limbo].node).is_some_and(|at| at == folder || self.tree.below(folder, at))
     }
 
     /// What a scan found of a path says nothing any more; the listing that follows a rename will.

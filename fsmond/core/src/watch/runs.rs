@@ -33,8 +33,13 @@ impl Watch {
             return false;
         }
         let Some(at) = self.pending.take_ready() else { return false };
-        let Some(pending) = self.pending.get(at) else { return false };
         let rel = RawPath::from(self.tree.path(at));
+        if ctx.shared.runs.values().any(|run| run.watch == self.id && run.rel == rel) {
+            // A file that was renamed away still has its run under this path: never two at once.
+            self.pending.set_stage(at, Stage::Ready, u64::MAX);
+            return false;
+        }
+        let Some(pending) = self.pending.get(at) else { return false };
         let run = ctx.shared.next_run;
         ctx.shared.next_run += 1;
         let started = Run {
