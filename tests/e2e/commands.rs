@@ -142,7 +142,7 @@ fn a_command_that_can_not_be_started_fails_with_its_reason() {
         d.until("it has failed", || ended(&d).len() == n + 1);
         let run = &ended(&d)[n];
         assert_eq!(run["status"], "failed", "{run}");
-        assert!(run.to_string().contains("may not be executed") || run.to_string().contains("No such"), "{run}");
+        assert!(run.to_string().contains(["may not be executed", "needs an interpreter"][n]), "{run}");
     }
 }
 
@@ -182,7 +182,6 @@ fn a_command_gets_a_clean_environment() {
 }
 
 #[test]
-#[ignore = "a loop is not noticed yet"]
 fn a_command_that_changes_its_own_file_is_stopped_from_going_round() {
     let d = Daemon::start();
     let (root, out) = (d.root(), d.dir("out").join("count"));

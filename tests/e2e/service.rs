@@ -97,7 +97,7 @@ fn a_reload_takes_a_good_config_and_refuses_a_bad_one() {
     d.wait_watching("two");
     tail.wait_for(LIMIT, "the reload", |lines| lines.iter().any(|line| line.field("status") == "reloaded"));
 
-    d.write_config("[[watch]]\nname = \"three\"\nfrobnicate = 1\n");
+    d.write_config("[[watch]]\nname = \"three\"\npath = \"/tmp\"\nfrobnicate = 1\n");
     d.signal(Signal::SIGHUP);
     d.until("the log says what is wrong", || d.log().contains("frobnicate"));
     let said = d.ctl(["reload"]);

@@ -74,7 +74,8 @@ pub fn count(n: u64, one: &str) -> String {
 /// A span in its two largest units: `1h 58m`, `3s`, `20ms`.
 pub fn rough(span: Duration) -> String {
     const UNITS: [(&str, u128); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-    let ms = span.as_millis();
+    // From a second on to the nearest second, so that what is two hours from now does not read `1h 59m`.
+    let ms = if span.as_millis() >= 1_000 { (span.as_millis() + 500) / 1_000 * 1_000 } else { span.as_millis() };
     let Some(first) = UNITS.iter().position(|(_, size)| ms >= *size) else { return "0s".into() };
     let (unit, size) = UNITS[first];
     let whole = format!("{}{unit}", ms / size);
@@ -160,6 +161,7 @@ mod tests {
     fn spans_show_their_two_largest_units() {
         assert_eq!(rough(Duration::from_secs(7080)), "1h 58m");
         assert_eq!(rough(Duration::from_secs(7200)), "2h");
+        assert_eq!(rough(Duration::from_millis(7_199_900)), "2h");
         assert_eq!(rough(Duration::from_millis(3_250)), "3s");
         assert_eq!(rough(Duration::from_millis(20)), "20ms");
         assert_eq!(rough(Duration::from_nanos(3)), "0s");

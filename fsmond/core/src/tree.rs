@@ -4,103 +4,23 @@
 //! It knows nothing of events, time or rules. Places (`u32`) are stable while an entry lives and reused later with
 //! another generation. The order of siblings means nothing.
 
+mod node;
+
 use std::hash::BuildHasher;
 
 use fsmon_protocol::fingerprint::FileType;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::io::{Name, NodeId};
+use crate::io::NodeId;
+
+use node::ShortName;
+pub use node::{Flags, Node};
 
 /// No node.
 const NONE: u32 = u32::MAX;
 
 /// The place of the root folder.
 pub const ROOT: u32 = 0;
-
-/// Facts about a node, one bit each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flags(u16);
-
-impl Flags {
-    /// The journal knows it: it was there when last looked at, and its create is told.
-    pub const KNOWN: Self = Self(1);
-    /// Its row differs from the stored one.
-    pub const DIRTY: Self = Self(2);
-    /// It was written to and not closed since.
-    pub const OPEN: Self = Self(4);
-    /// It was told while it was perhaps still open, so that its close is told too.
-    pub const TOLD_OPEN: Self = Self(8);
-    /// There is an entry for it in the map of what is pending.
-    pub const PENDING: Self = Self(16);
-    /// There is a suspicion about it.
-    pub const SUSPECT: Self = Self(32);
-    /// A folder whose events come.
-    pub const ARMED: Self = Self(64);
-    /// A folder that could not be read when last tried.
-    pub const UNREADABLE: Self = Self(128);
-    /// It was renamed away, and where to is not yet known.
-    pub const MOVING: Self = Self(256);
-    /// A folder whose first listing is on its way.
-    pub const LISTING: Self = Self(512);
-    /// A folder that was not found when it was to be listed, and that is listed again if it is there after all.
-    pub const UNLISTED: Self = Self(1024);
-    /// What a scan found of it is kept until the scan is complete, and nothing was told of it since.
-    pub const DEFERRED: Self = Self(2048);
-    /// It is a place that is free.
-    const FREE: Self = Self(0x8000);
-}
-
-/// One entry.
-#[derive(Debug)]
-pub struct Node {
-    name: Name,
-    parent: u32,
-    first_child: u32,
-    next: u32,
-    prev: u32,
-    generation: u32,
-    /// The listing that saw it last.
-    pub mark: u32,
-    /// For a file a hash of inode, size and mtime; for a folder its inode; 0 where unknown.
-    pub ident: u64,
-    /// A hash of its ctime.
-    pub ctime: u32,
-    flags: Flags,
-    /// What it is.
-    pub file_type: FileType,
-}
-
-impl Node {
-    /// Its name in its folder.
-    pub fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    /// The place of its folder; the root is its own.
-    pub fn parent(&self) -> u32 {
-        self.parent
-    }
-
-    /// Whether all these flags are set.
-    pub fn has(&self, flags: Flags) -> bool {
-        self.flags.0 & flags.0 == flags.0
-    }
-
-    /// Sets these flags.
-    pub fn set(&mut self, flags: Flags) {
-        self.flags.0 |= flags.0;
-    }
-
-    /// Clears these flags.
-    pub fn clear(&mut self, flags: Flags) {
-        self.flags.0 &= !flags.0;
-    }
-
-    /// Whether it is a folder.
-    pub fn is_dir(&self) -> bool {
-        self.file_type == FileType::Dir
-    }
-}
 
 /// The tree of one watch.
 #[derive(Debug)]
@@ -122,7 +42,7 @@ impl Default for Tree {
 impl Tree {
     /// A tree of only a root folder, which is known.
     pub fn new() -> Self {
-        let mut root = Node::new(Name::default(), ROOT, FileType::Dir, 0);
+        let mut root = Node::new(&[], ROOT, FileType::Dir, 0);
         root.set(Flags::KNOWN);
         let hasher = DefaultHashBuilder::default();
         Self { nodes: vec![root], free: NONE, index: HashTable::new(), hasher, files: 0, folders: 1 }
@@ -180,9 +100,9 @@ impl Tree {
     }
 
     /// A new entry, not yet known. There must be none of this name.
-    pub fn insert(&mut self, folder: u32, name: Name, file_type: FileType) -> u32 {
+    pub fn insert(&mut self, folder: u32, name: &[u8], file_type: FileType) -> u32 {
         let at = if self.free == NONE {
-            self.nodes.push(Node::new(Name::default(), folder, file_type, 0));
+            self.nodes.push(Node::new(&[], folder, file_type, 0));
             self.places() - 1
         } else {
             let at = self.free;
@@ -196,9 +116,9 @@ impl Tree {
     }
 
     /// A stored entry at its stored place. Returns false where that place is taken or makes no sense.
-    pub fn insert_at(&mut self, at: u32, folder: u32, name: Name, file_type: FileType) -> bool {
+    pub fn insert_at(&mut self, at: u32, folder: u32, name: &[u8], file_type: FileType) -> bool {
         while self.places() <= at {
-            let mut gap = Node::new(Name::default(), ROOT, FileType::Other, 0);
+            let mut gap = Node::new(&[], ROOT, FileType::Other, 0);
             gap.set(Flags::FREE);
             self.nodes.push(gap);
         }
@@ -217,7 +137,7 @@ impl Tree {
         for at in (1..self.places()).rev() {
             let usable = reached[at as usize] && {
                 let node = &self.nodes[at as usize];
-                self.lookup(node.parent, &node.name).is_none()
+                self.lookup(node.parent, node.name()).is_none()
             };
             if usable {
                 self.link(at);
@@ -266,11 +186,11 @@ impl Tree {
     }
 
     /// Moves an entry with all below it to another folder and name. There must be none of this name.
-    pub fn relocate(&mut self, at: u32, folder: u32, name: Name) {
+    pub fn relocate(&mut self, at: u32, folder: u32, name: &[u8]) {
         self.unlink(at);
         let node = &mut self.nodes[at as usize];
         node.parent = folder;
-        node.name = name;
+        node.name = ShortName::from_slice(name);
         self.link(at);
     }
 
@@ -285,7 +205,7 @@ impl Tree {
     fn release(&mut self, at: u32) {
         let next = self.free;
         let node = &mut self.nodes[at as usize];
-        *node = Node::new(Name::default(), ROOT, FileType::Other, node.generation.wrapping_add(1));
+        *node = Node::new(&[], ROOT, FileType::Other, node.generation.wrapping_add(1));
         node.set(Flags::FREE);
         node.next = next;
         self.free = at;
@@ -402,11 +322,11 @@ impl Tree {
             self.nodes[head as usize].prev = at;
         }
         self.nodes[folder as usize].first_child = at;
-        let hash = self.hash(folder, &self.nodes[at as usize].name);
+        let hash = self.hash(folder, self.nodes[at as usize].name());
         let (nodes, hasher) = (&self.nodes, &self.hasher);
         self.index.insert_unique(hash, at, |&other| {
             let node = &nodes[other as usize];
-            hasher.hash_one((node.parent, &*node.name))
+            hasher.hash_one((node.parent, node.name.as_slice()))
         });
     }
 
@@ -424,24 +344,6 @@ impl Tree {
         }
         if next != NONE {
             self.nodes[next as usize].prev = prev;
-        }
-    }
-}
-
-impl Node {
-    fn new(name: Name, parent: u32, file_type: FileType, generation: u32) -> Self {
-        Self {
-            name,
-            parent,
-            first_child: NONE,
-            next: NONE,
-            prev: NONE,
-            generation,
-            mark: 0,
-            ident: 0,
-            ctime: 0,
-            flags: Flags::default(),
-            file_type,
         }
     }
 }

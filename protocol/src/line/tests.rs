@@ -1,3 +1,5 @@
+//! Lines of `tail`, as JSON and as text.
+
 use std::sync::Arc;
 
 use serde_json::json;

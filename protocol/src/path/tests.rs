@@ -1,3 +1,5 @@
+//! Paths: exact on the wire, harmless on a terminal.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Options: merged, checked, written and read again.
+
 use serde_json::json;
 
 use super::*;

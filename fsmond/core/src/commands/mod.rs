@@ -86,9 +86,16 @@ impl Machine {
     }
 
     fn new_settings(&mut self, now: Now, settings: Settings, out: &mut Vec<Effect>) -> Result<Outcome, ApiError> {
+        let defaults = settings.defaults.clone();
+        // All or none: what one watch can't take changes no other.
+        for watch in self.watches.values() {
+            watch.takes(&defaults).map_err(|error| {
+                let message = format!("the watch '{}' can't take the new defaults: {}", watch.name, error.message);
+                ApiError { message, ..error }
+            })?;
+        }
         self.shared.max_runs = settings.max_runs.max(1);
         self.settings = settings;
-        let defaults = self.settings.defaults.clone();
         let ids: Vec<WatchId> = self.watches.keys().copied().collect();
         for id in ids {
             let mut result = Ok(());

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-fn name(n: usize) -> Name {
-    format!("n{n}").into_bytes().into()
+fn name(n: usize) -> Vec<u8> {
+    format!("n{n}").into_bytes()
 }
 
 /// Every entry by its path, as the tree tells it by walking.
@@ -27,7 +27,7 @@ fn agrees_with_a_map_of_paths_under_random_operations() {
             match random.u8(..4) {
                 0 | 1 if tree.lookup(folder, &new).is_none() => {
                     let kind = if random.bool() { FileType::Dir } else { FileType::File };
-                    let at = tree.insert(folder, new, kind);
+                    let at = tree.insert(folder, &new, kind);
                     tree.set_known(at, true);
                     ids.push(tree.id(at));
                 }
@@ -35,7 +35,7 @@ fn agrees_with_a_map_of_paths_under_random_operations() {
                     let at = *all.values().nth(random.usize(..all.len())).unwrap();
                     let below = tree.subtree(at);
                     if !below.contains(&folder) && tree.lookup(folder, &new).is_none() {
-                        tree.relocate(at, folder, new);
+                        tree.relocate(at, folder, &new);
                     }
                 }
                 3 if !all.is_empty() => {
@@ -60,14 +60,14 @@ fn agrees_with_a_map_of_paths_under_random_operations() {
 #[test]
 fn stored_rows_are_linked_in_any_order_and_loops_are_dropped() {
     let mut tree = Tree::new();
-    assert!(tree.insert_at(3, 5, name(1), FileType::File));
-    assert!(tree.insert_at(5, 0, name(2), FileType::Dir));
-    assert!(tree.insert_at(6, 7, name(3), FileType::Dir));
-    assert!(tree.insert_at(7, 6, name(4), FileType::Dir));
-    assert!(!tree.insert_at(5, 0, name(9), FileType::File), "taken");
+    assert!(tree.insert_at(3, 5, &name(1), FileType::File));
+    assert!(tree.insert_at(5, 0, &name(2), FileType::Dir));
+    assert!(tree.insert_at(6, 7, &name(3), FileType::Dir));
+    assert!(tree.insert_at(7, 6, &name(4), FileType::Dir));
+    assert!(!tree.insert_at(5, 0, &name(9), FileType::File), "taken");
     assert_eq!(tree.link_inserted(), 2);
     assert_eq!(tree.resolve(b"n2/n1"), Some(3));
     assert_eq!(walked(&tree).len(), 2);
-    let reused = tree.insert(ROOT, name(8), FileType::File);
+    let reused = tree.insert(ROOT, &name(8), FileType::File);
     assert!([1, 2, 4, 6, 7].contains(&reused), "free places are reused");
 }

@@ -8,7 +8,7 @@ use super::Watch;
 use super::pending::Stage;
 use super::suspects::When;
 use super::tell::Learnt;
-use crate::io::{HintWhat, Name, NameHint};
+use crate::io::{HintWhat, NameHint};
 use crate::judge::Told;
 use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT};
@@ -22,7 +22,7 @@ impl Watch {
                 if let Some(folder) = self.tree.place(folder)
                     && self.acts()
                 {
-                    self.on_name(folder, name, how, dir, ctx);
+                    self.on_name(folder, &name, how, dir, ctx);
                 }
             }
             HintWhat::Disarmed { folder, unmounted } => {
@@ -50,27 +50,27 @@ impl Watch {
         self.want_scan(None);
     }
 
-    fn on_name(&mut self, folder: u32, name: Name, how: NameHint, dir: bool, ctx: &mut Ctx<'_>) {
-        if !self.wanted(folder, &name, dir) {
+    fn on_name(&mut self, folder: u32, name: &[u8], how: NameHint, dir: bool, ctx: &mut Ctx<'_>) {
+        if !self.wanted(folder, name, dir) {
             // Renamed out of what is watched: there is no other side that could be seen.
             if let NameHint::MovedTo(cookie) = how {
                 self.limbo_leaves(cookie, ctx);
             }
             return;
         }
-        self.name_reused(folder, &name, ctx);
+        self.name_reused(folder, name, ctx);
         match how {
-            NameHint::MovedFrom(cookie) => self.moved_from(folder, &name, cookie, dir, ctx),
+            NameHint::MovedFrom(cookie) => self.moved_from(folder, name, cookie, dir, ctx),
             NameHint::MovedTo(cookie) => self.moved_to(folder, name, cookie, dir, ctx),
-            NameHint::Deleted if dir => self.dir_deleted(folder, &name, ctx),
+            NameHint::Deleted if dir => self.dir_deleted(folder, name, ctx),
             NameHint::Created if dir => self.dir_created(folder, name, ctx),
             _ => self.file_hint(folder, name, how, ctx),
         }
     }
 
     /// A folder appeared. Its listing is the look: it tells the folder and what is in it.
-    pub(super) fn dir_created(&mut self, folder: u32, name: Name, ctx: &mut Ctx<'_>) {
-        if let Some(at) = self.tree.lookup(folder, &name) {
+    pub(super) fn dir_created(&mut self, folder: u32, name: &[u8], ctx: &mut Ctx<'_>) {
+        if let Some(at) = self.tree.lookup(folder, name) {
             // Something of that name is known, so its end was missed or is being looked at.
             self.suspect(at, Told::CREATED, When::Now, ctx);
         } else {
@@ -90,8 +90,8 @@ impl Watch {
         }
     }
 
-    fn file_hint(&mut self, folder: u32, name: Name, how: NameHint, ctx: &mut Ctx<'_>) {
-        let at = match (self.tree.lookup(folder, &name), how) {
+    fn file_hint(&mut self, folder: u32, name: &[u8], how: NameHint, ctx: &mut Ctx<'_>) {
+        let at = match (self.tree.lookup(folder, name), how) {
             (Some(at), _) => at,
             // Nothing is known of it, so that nothing can have ended.
             (None, NameHint::Deleted) => return,
@@ -134,10 +134,11 @@ impl Watch {
 
     /// A pending file is being written again: it does not run before it has settled anew.
     fn unsettle(&mut self, at: u32, now: u64) {
-        let waits =
-            self.pending.get(at).is_some_and(|p| matches!(p.stage, Stage::Settling | Stage::Checking | Stage::Ready));
-        if waits {
-            let due = now.saturating_add(self.rules.open_quiet.nanos());
+        let Some(pending) = self.pending.get(at) else { return };
+        let due = now.saturating_add(self.rules.open_quiet.nanos());
+        // A file that is written all the time moves its due time once a second, not at each write.
+        let moves = pending.stage != Stage::Settling || pending.due.saturating_add(super::suspects::LATER) < due;
+        if moves && matches!(pending.stage, Stage::Settling | Stage::Checking | Stage::Ready) {
             self.pending.set_stage(at, Stage::Settling, due);
         }
     }

@@ -151,7 +151,7 @@ impl Watch {
         }
         rows.sort_by(|a, b| (a.parent, &a.name).cmp(&(b.parent, &b.name)));
         let freed = std::mem::take(&mut self.ledger.freed).into_iter().collect();
-        self.ledger.fresh.clear();
+        self.ledger.fresh = Fresh::new();
         (self.ledger.due, self.ledger.changed, self.ledger.storing) = (None, false, true);
         // Every record up to now was handed out before this and so is stored before it.
         self.ledger.upto = ctx.shared.next_seq - 1;
@@ -185,7 +185,7 @@ impl Watch {
 
     /// Takes one stored row. Returns false where it makes no sense beside the others.
     pub fn restore(&mut self, row: NodeRow) -> bool {
-        if !self.tree.insert_at(row.index, row.parent, row.name, row.file_type) {
+        if !self.tree.insert_at(row.index, row.parent, &row.name, row.file_type) {
             return false;
         }
         let node = self.tree.node_mut(row.index);
@@ -301,7 +301,7 @@ impl Watch {
         if let Some(there) = self.tree.lookup(folder, name) {
             self.drop_subtree(there, ctx);
         }
-        self.tree.relocate(from, folder, name.into());
+        self.tree.relocate(from, folder, name);
         self.ledger.dirty(&mut self.tree, from, None);
         let skip = self.tree.path(from).len() + 1;
         for below in self.tree.subtree(from) {
@@ -324,7 +324,7 @@ impl Watch {
                 self.drop_subtree(found, ctx);
             }
             let next = self.tree.lookup(at, name);
-            at = next.unwrap_or_else(|| self.tree.insert(at, name.into(), kind));
+            at = next.unwrap_or_else(|| self.tree.insert(at, name, kind));
             if kind == FileType::Dir {
                 self.tree.set_known(at, true);
                 self.ledger.dirty(&mut self.tree, at, None);

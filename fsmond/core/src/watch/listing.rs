@@ -12,7 +12,7 @@ use super::suspects::When;
 use super::tell::Learnt;
 use super::{Handle, Watch};
 use crate::ident::dir_ident;
-use crate::io::{Armed, Effect, FolderProblem, ListPart, ListRequest, Listing, LogLevel, Name, NodeId, Stat};
+use crate::io::{Armed, Effect, FolderProblem, ListPart, ListRequest, Listing, LogLevel, NodeId, Stat};
 use crate::judge::Told;
 use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT};
@@ -125,7 +125,7 @@ impl Watch {
                 self.tell_folder(folder, None, ctx);
                 self.note_progress(&asked, entries.len(), 0);
                 for (name, stat) in entries {
-                    self.on_entry(folder, name, stat, asked, listing.scan, ctx);
+                    self.on_entry(folder, &name, stat, asked, listing.scan, ctx);
                 }
             }
             ListPart::Done { armed, inode } => {
@@ -164,14 +164,14 @@ impl Watch {
         }
     }
 
-    fn on_entry(&mut self, folder: u32, name: Name, stat: Stat, asked: Asked, tag: u32, ctx: &mut Ctx<'_>) {
+    fn on_entry(&mut self, folder: u32, name: &[u8], stat: Stat, asked: Asked, tag: u32, ctx: &mut Ctx<'_>) {
         let dir = stat.file_type == FileType::Dir;
-        if stat.own || !self.wanted(folder, &name, dir) {
+        if stat.own || !self.wanted(folder, name, dir) {
             return;
         }
-        self.name_reused(folder, &name, ctx);
+        self.name_reused(folder, name, ctx);
         let told = if asked.scan { Told::SCAN } else { Told::FOUND };
-        let Some(at) = self.tree.lookup(folder, &name) else {
+        let Some(at) = self.tree.lookup(folder, name) else {
             let at = self.tree.insert(folder, name, stat.file_type);
             self.tree.node_mut(at).mark = tag;
             self.on_new_entry(at, stat, told, asked, ctx);

@@ -166,7 +166,7 @@ impl Watch {
                 let name: Name = self.tree.node(at).name().into();
                 self.tell_gone(at, learnt, ctx);
                 let again = self.tree.lookup(folder, &name);
-                let again = again.unwrap_or_else(|| self.tree.insert(folder, name, stat.file_type));
+                let again = again.unwrap_or_else(|| self.tree.insert(folder, &name, stat.file_type));
                 self.conclude_create(again, stat, learnt, ctx);
             }
             _ => self.tell_gone(at, learnt, ctx),

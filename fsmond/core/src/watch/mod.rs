@@ -1,7 +1,8 @@
 //! One watch: its tree, what is suspected, what is pending, its scans, schedule and state.
 //!
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
-//! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `runs` processes it. Around
+//! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle`
+//! and `runs` process it. Around
 //! them: `root`, `reconcile`, `rename`, `clocks`, `ledger`, `status`. A watch knows no other watch.
 
 mod clocks;
@@ -16,6 +17,7 @@ mod reconcile;
 mod rename;
 mod root;
 mod runs;
+mod settle;
 mod status;
 pub mod suspects;
 mod tell;
@@ -83,6 +85,8 @@ pub struct Watch {
     root_before: Option<(String, u64, bool)>,
     /// Why it does not act until a person decides.
     held: Option<String>,
+    /// Why its commands are not started until a person decides: one of them makes its own work.
+    looping: Option<String>,
     /// A person said that the next reconcile may delete as much as it finds gone.
     unbraked: bool,
     /// The daemon was not running for a while, and no reconcile has begun since.
@@ -133,6 +137,7 @@ impl Watch {
             root: Root::Opening,
             root_before: row.root,
             held: None,
+            looping: None,
             unbraked: false,
             down: false,
             tree: Tree::new(),
@@ -198,6 +203,11 @@ impl Watch {
             self.reopen(ctx);
         }
         Ok(())
+    }
+
+    /// Whether its options make sense with these defaults.
+    pub fn takes(&self, defaults: &Options) -> Result<(), ApiError> {
+        understand(&self.spec.options, defaults).map(drop)
     }
 
     /// How its changes are seen.

@@ -47,6 +47,8 @@ pub struct Pending {
     pub waiters: Vec<u64>,
     /// What was seen last.
     pub seen: Option<Fingerprint>,
+    /// How often in a row it changed during its own run.
+    pub own_changes: u32,
     /// When it became pending.
     pub since: u64,
     /// Where it stands.
@@ -66,6 +68,7 @@ impl Pending {
             sweep: 0,
             waiters: Vec::new(),
             seen: None,
+            own_changes: 0,
             since: now,
             stage: Stage::Settling,
             due: u64::MAX,

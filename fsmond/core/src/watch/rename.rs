@@ -48,7 +48,7 @@ impl Watch {
         if let Some(left) = self.tree.lookup(folder, &hidden) {
             self.tell_gone(left, Learnt::LIVE, ctx);
         }
-        self.tree.relocate(at, folder, hidden.into());
+        self.tree.relocate(at, folder, &hidden);
         self.listings.moved();
         self.suspects.relocated(at);
         self.tree.node_mut(at).set(Flags::MOVING);
@@ -61,7 +61,7 @@ impl Watch {
     }
 
     /// Something was renamed to this name.
-    pub(super) fn moved_to(&mut self, folder: u32, name: Name, cookie: u32, dir: bool, ctx: &mut Ctx<'_>) {
+    pub(super) fn moved_to(&mut self, folder: u32, name: &[u8], cookie: u32, dir: bool, ctx: &mut Ctx<'_>) {
         let limbo = self.limbo.iter().position(|l| l.cookie == cookie).map(|i| self.limbo.remove(i));
         let from = limbo.and_then(|l| Some((self.tree.place(l.node)?, l.from)));
         match from {
@@ -90,16 +90,16 @@ impl Watch {
     }
 
     /// A file came from somewhere unseen.
-    fn arrived(&mut self, folder: u32, name: Name, ctx: &mut Ctx<'_>) {
-        let found = self.tree.lookup(folder, &name);
+    fn arrived(&mut self, folder: u32, name: &[u8], ctx: &mut Ctx<'_>) {
+        let found = self.tree.lookup(folder, name);
         let at = found.unwrap_or_else(|| self.tree.insert(folder, name, fsmon_protocol::fingerprint::FileType::File));
         self.suspect(at, Told::MOVED_TO, When::Now, ctx);
     }
 
     /// A file was renamed within the watch, from `before` if the journal knows it. Where there is an entry of the new
     /// name it stays, since runs and attempts belong to the path, and the one of the old name ends.
-    fn file_arrived(&mut self, at: u32, folder: u32, name: Name, before: Option<RawPath>, ctx: &mut Ctx<'_>) {
-        if let Some(there) = self.tree.lookup(folder, &name).filter(|&there| self.tree.node(there).is_dir()) {
+    fn file_arrived(&mut self, at: u32, folder: u32, name: &[u8], before: Option<RawPath>, ctx: &mut Ctx<'_>) {
+        if let Some(there) = self.tree.lookup(folder, name).filter(|&there| self.tree.node(there).is_dir()) {
             // Only an empty folder that is gone by now can be replaced by a file.
             self.tell_gone(there, Learnt::LIVE, ctx);
             if self.tree.in_use(there) {
@@ -107,7 +107,7 @@ impl Watch {
             }
         }
         self.tree.node_mut(at).clear(Flags::MOVING);
-        let Some(there) = self.tree.lookup(folder, &name) else {
+        let Some(there) = self.tree.lookup(folder, name) else {
             self.tree.relocate(at, folder, name);
             self.suspects.relocated(at);
             self.told_renamed(at, before, ctx);
@@ -142,11 +142,11 @@ impl Watch {
     }
 
     /// A folder was renamed within the watch, with all below it. The kernel's word is enough.
-    fn dir_arrived(&mut self, at: u32, folder: u32, name: Name, before: Option<RawPath>, ctx: &mut Ctx<'_>) {
-        if let Some(there) = self.tree.lookup(folder, &name) {
+    fn dir_arrived(&mut self, at: u32, folder: u32, name: &[u8], before: Option<RawPath>, ctx: &mut Ctx<'_>) {
+        if let Some(there) = self.tree.lookup(folder, name) {
             // Only an empty folder can be replaced, so what is known below it has ended.
             self.tell_gone(there, Learnt::LIVE, ctx);
-            if self.tree.in_use(there) && self.tree.lookup(folder, &name) == Some(there) {
+            if self.tree.in_use(there) && self.tree.lookup(folder, name) == Some(there) {
                 // A deletion still to be processed holds the name; it gives way.
                 self.drop_subtree(there, ctx);
             }
@@ -229,7 +229,7 @@ impl Watch {
         if let Some(at) = self.tree.place(node) {
             let folder = self.tree.place(from.folder).filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
             if let Some(folder) = folder {
-                self.tree.relocate(at, folder, from.name);
+                self.tree.relocate(at, folder, &from.name);
                 self.tree.node_mut(at).clear(Flags::MOVING);
                 self.limbo.remove(i);
                 self.tell_gone(at, Learnt::LIVE, ctx);

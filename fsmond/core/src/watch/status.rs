@@ -40,7 +40,7 @@ impl Watch {
     fn state(&self) -> WatchState {
         if self.paused {
             WatchState::Paused
-        } else if self.held.is_some() {
+        } else if self.held.is_some() || self.looping.is_some() {
             WatchState::Held
         } else if matches!(self.root, Root::Waiting(..)) {
             WatchState::Waiting
@@ -56,6 +56,7 @@ impl Watch {
     fn details(&self) -> Vec<String> {
         let mut details = Vec::new();
         details.extend(self.held.clone());
+        details.extend(self.looping.clone());
         if let Root::Waiting(why, _) = &self.root {
             details.push(format!("{} {why}; it is looked for every second", self.root_path));
         }

@@ -163,8 +163,12 @@ impl Daemon {
                     assert!(!twice, "two runs of {:?} at once", request.rel);
                     self.running.insert(request.run, (request, path, 0));
                 }
-                Effect::EndRun(_) | Effect::Answer(..) | Effect::SweepMoved(_) | Effect::Log(..) => {}
-                Effect::Close(_) | Effect::Disarm(..) => {}
+                Effect::EndRun(_)
+                | Effect::Answer(..)
+                | Effect::SweepMoved(_)
+                | Effect::Log(..)
+                | Effect::Close(_)
+                | Effect::Disarm(..) => {}
             }
         }
     }
@@ -263,7 +267,9 @@ impl Daemon {
                 }
                 StoreOp::Checkpoint(Checkpoint { watch, rows, freed }) => {
                     self.stored.row = Some(watch);
-                    freed.into_iter().for_each(|at| drop(self.stored.nodes.remove(&at)));
+                    for at in freed {
+                        self.stored.nodes.remove(&at);
+                    }
                     for mut row in rows {
                         let old = self.stored.nodes.get(&row.index).and_then(|old| old.seen);
                         row.seen = row.seen.or(old);

@@ -4,6 +4,8 @@
 //!
 //! A seed replays a failure: `SIM_SEED=123 cargo test -p fsmon-core --test sim`. `SIM_SEEDS=100000` tries more.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends here")]
+
 mod daemon;
 mod disk;
 

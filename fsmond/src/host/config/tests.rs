@@ -1,3 +1,5 @@
+//! The config reader: what it takes, and the exact line of every fault.
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 

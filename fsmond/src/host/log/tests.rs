@@ -1,3 +1,5 @@
+//! The log: one line per record, rotation, floods, and what is counted instead of written.
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! What `add` refuses of a path before the core sees it.
+
 use std::os::unix::fs::symlink;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The socket: its mode at every moment, and what is refused around it.
+
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,3 +1,5 @@
+//! The portable way of opening and looking beside that of Linux.
+
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;

@@ -1,3 +1,5 @@
+//! The guarded codec against hostile frames.
+
 use tokio_util::codec::Decoder;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Connecting: what each way of failing says.
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,3 +1,5 @@
+//! Where things are: every precedence.
+
 use super::*;
 
 /// The environment of user 1000 with a home folder, these variables, and only these paths there.

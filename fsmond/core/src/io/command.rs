@@ -1,0 +1,98 @@
+//! What somebody may want of the machine, and what is answered.
+
+use fsmon_protocol::rpc_types::Removed;
+use fsmon_protocol::rpc_types::SweepStatus;
+use fsmon_protocol::spec::Options;
+use fsmon_protocol::spec::WatchSpec;
+use fsmon_protocol::status::Counters;
+use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::status::WatchStatus;
+use fsmon_protocol::units::SpanOrOff;
+use std::sync::Arc;
+
+use super::{Name, WatchId};
+
+/// What somebody wants of the machine: one variant per verb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Add a watch. Paths are absolute and their existence was looked at before.
+    Add {
+        /// As it was asked for; a name may be missing (empty).
+        spec: WatchSpec,
+        /// By whom.
+        defined_by: DefinedBy,
+        /// Where PATH is one file: its name. The root is its folder.
+        only: Option<Name>,
+    },
+    /// Remove watches by name or path: all or none.
+    Remove {
+        /// Which.
+        watches: Vec<String>,
+        /// Whether running commands are ended.
+        kill: bool,
+        /// Only a watch of this origin may be removed; the config reader removes those of the file.
+        by: DefinedBy,
+    },
+    /// Tell about these watches (none named: all).
+    Show(Vec<String>),
+    /// Change options.
+    Set {
+        /// Which watch.
+        watch: String,
+        /// The options that are given.
+        options: Options,
+        /// By whom.
+        by: DefinedBy,
+    },
+    /// Change the schedule.
+    SetInterval(String, SpanOrOff),
+    /// Stop runs.
+    Pause(Vec<String>),
+    /// Let runs go on.
+    Resume(Vec<String>),
+    /// Reconcile and run.
+    RunNow {
+        /// Which; none: all.
+        watches: Vec<String>,
+        /// Every matching file.
+        all_files: bool,
+    },
+    /// How far is this sweep?
+    Sweep(u64),
+    /// Resolve watch names and paths to ids (none named: all); for `tail` and `runs`.
+    Resolve(Vec<String>),
+    /// New defaults and limits from the config.
+    Settings(Settings),
+    /// The counters.
+    Counters,
+    /// Record that the service started, stopped or reloaded.
+    Service(fsmon_protocol::event::ServiceStatus),
+    /// Start nothing more: the daemon stops. Answered when a last checkpoint of every watch is stored.
+    Stop,
+}
+
+/// Settings of the machine as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Options that a watch takes where it gives none itself.
+    pub defaults: Options,
+    /// How many commands run at once over all watches; at least 1.
+    pub max_runs: u32,
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// One or more watches.
+    Watches(Vec<WatchStatus>),
+    /// What was removed.
+    Removed(Vec<Removed>),
+    /// A sweep.
+    Sweep(SweepStatus),
+    /// Ids and names.
+    Resolved(Vec<(WatchId, Arc<str>)>),
+    /// The counters, those that the machine knows.
+    Counters(Counters),
+    /// Done.
+    Done,
+}

@@ -1,0 +1,132 @@
+//! Everything the machine can do to the world, but storing.
+
+use fsmon_protocol::ApiError;
+use fsmon_protocol::RawPath;
+use fsmon_protocol::event::EventKind;
+use fsmon_protocol::run::Trigger;
+use fsmon_protocol::spec::Backend;
+use fsmon_protocol::spec::Rules;
+use fsmon_protocol::units::Timestamp;
+use std::sync::Arc;
+
+use super::{Ack, Answer, Name, NodeId, RunId, StoreOp, Token, WatchId};
+
+/// Everything the machine can do to the world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Look at the root and get ready to watch it. Answered by [`Input::Opened`].
+    Open(OpenRequest),
+    /// Let go of everything held for this watch: descriptors, queued listings and looks.
+    Close(WatchId),
+    /// Arm (where asked) and then list one folder. Answered by [`Input::Listed`], in parts.
+    List(ListRequest),
+    /// Look at names of one folder. Answered by [`Input::Looked`].
+    Look(LookRequest),
+    /// No more events of this folder are wanted. Not answered.
+    Disarm(WatchId, NodeId),
+    /// Store something. Operations are stored in order; where there is an ack, [`Input::Stored`] brings it back
+    /// once the operation is durable.
+    Store(StoreOp, Option<Ack>),
+    /// Start a command. Answered by [`Input::RunEnded`].
+    Spawn(Box<SpawnRequest>),
+    /// End a running command: TERM, grace, KILL.
+    EndRun(RunId),
+    /// Answer a command.
+    Answer(Token, Result<Answer, ApiError>),
+    /// A sweep came further: whoever waits for it asks again.
+    SweepMoved(u64),
+    /// A line for the log that is no record, with its level.
+    Log(LogLevel, String),
+}
+
+/// How serious a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Loss, or a human is needed.
+    Error,
+    /// Recovered or repaired by ourselves, nothing lost.
+    Warn,
+    /// Worth knowing.
+    Info,
+    /// For finding faults.
+    Debug,
+}
+
+/// A root to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// The watch.
+    pub watch: WatchId,
+    /// Absolute path of the root folder.
+    pub root: RawPath,
+    /// Which backend is asked for.
+    pub backend: Backend,
+}
+
+/// A folder to arm and list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListRequest {
+    /// The watch.
+    pub watch: WatchId,
+    /// The folder.
+    pub folder: NodeId,
+    /// Its path relative to the root, empty for the root.
+    pub path: RawPath,
+    /// Its inode, 0 where that is not known. If another folder is at its path, the answer is
+    /// [`FolderProblem::Gone`]: the path is an old one.
+    pub inode: u64,
+    /// Whether to arm it first.
+    pub arm: bool,
+    /// Comes back in every part.
+    pub scan: u32,
+}
+
+/// Names to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookRequest {
+    /// The watch.
+    pub watch: WatchId,
+    /// The folder.
+    pub folder: NodeId,
+    /// Its path relative to the root, empty for the root.
+    pub path: RawPath,
+    /// Its inode, 0 where that is not known; as in [`ListRequest`].
+    pub inode: u64,
+    /// The names in it.
+    pub names: Vec<Name>,
+    /// Comes back in the answer.
+    pub tag: u32,
+}
+
+/// A command to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpawnRequest {
+    /// The run.
+    pub run: RunId,
+    /// The watch.
+    pub watch: WatchId,
+    /// The watch's name.
+    pub watch_name: Arc<str>,
+    /// Absolute path of the root.
+    pub root: RawPath,
+    /// Path of the file relative to the root.
+    pub rel: RawPath,
+    /// Absolute path before a rename.
+    pub from: Option<RawPath>,
+    /// What happened to the file.
+    pub kind: EventKind,
+    /// Why the run is made.
+    pub trigger: Trigger,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The same for every attempt at the same version of the same file.
+    pub event_id: String,
+    /// Size of the file, where it is there.
+    pub size: Option<u64>,
+    /// Journal number of the run's start.
+    pub seq: u64,
+    /// When the run was decided.
+    pub time: Timestamp,
+    /// The watch's rules: command, environment, timeout, grace, stdin.
+    pub rules: Arc<Rules>,
+}

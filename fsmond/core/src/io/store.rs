@@ -1,0 +1,167 @@
+//! What the machine has stored: the journal's rows, the ledger's, runs and watches.
+
+use fsmon_protocol::RawPath;
+use fsmon_protocol::event::EventKind;
+use fsmon_protocol::event::Record;
+use fsmon_protocol::fingerprint::FileType;
+use fsmon_protocol::fingerprint::Fingerprint;
+use fsmon_protocol::run::Outcome;
+use fsmon_protocol::run::RunStatus;
+use fsmon_protocol::run::Trigger;
+use fsmon_protocol::spec::WatchSpec;
+use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::units::Timestamp;
+use std::sync::Arc;
+
+use super::{Name, RunId, WatchId};
+
+/// Something to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreOp {
+    /// Append to the journal.
+    Record(JournalRow),
+    /// A run is about to start.
+    RunStart(RunRow),
+    /// A run ended.
+    RunEnd(RunEndRow),
+    /// Bring the ledger of one watch up to the journal number.
+    Checkpoint(Checkpoint),
+    /// A watch is new, or its row changed.
+    Watch(WatchRow),
+    /// A watch is no more: its row and its ledger go, its journal and runs stay until retention takes them.
+    WatchRemoved(WatchId),
+    /// The watches made at run time, all of them, for `watches.toml`.
+    SaveWatches(Vec<WatchSpec>),
+}
+
+/// A record and what the ledger needs beside it to be rebuilt by replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalRow {
+    /// The watch, where the record belongs to one.
+    pub watch: Option<WatchId>,
+    /// The record.
+    pub record: Record,
+    /// What was seen then (events), or given to the command (runs).
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// The start of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// The run.
+    pub run: RunId,
+    /// The watch.
+    pub watch: WatchId,
+    /// The watch's name.
+    pub watch_name: Arc<str>,
+    /// Absolute path of the file.
+    pub path: Option<RawPath>,
+    /// Why.
+    pub trigger: Trigger,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// When.
+    pub started: Timestamp,
+    /// The same for every attempt at the same version of the same file.
+    pub event_id: String,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEndRow {
+    /// The run.
+    pub run: RunId,
+    /// What came of it.
+    pub status: RunStatus,
+    /// How the command ended; none where it was never started or the daemon died.
+    pub outcome: Option<Outcome>,
+    /// After how long, in milliseconds.
+    pub ms: Option<u64>,
+    /// How many bytes of output are kept.
+    pub output_bytes: u64,
+    /// How many more were dropped.
+    pub output_dropped: u64,
+}
+
+/// The rows of one watch's ledger that changed since its last checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The watch's row as of now.
+    pub watch: WatchRow,
+    /// Rows to write, sorted by parent and name.
+    pub rows: Vec<NodeRow>,
+    /// Places whose entries are no more.
+    pub freed: Vec<u32>,
+}
+
+/// A watch as it is stored, beside its spec in a TOML file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchRow {
+    /// Its number.
+    pub id: WatchId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Absolute path as it was asked for.
+    pub path: RawPath,
+    /// Where it is defined.
+    pub defined_by: DefinedBy,
+    /// Where the path is one file: its name.
+    pub only: Option<Name>,
+    /// When it was added, or when its filters last grew.
+    pub added: Timestamp,
+    /// Whether its first scan is complete, so that what a later scan finds new is new.
+    pub baseline_done: bool,
+    /// Whether its runs are stopped by a person.
+    pub paused: bool,
+    /// The last occurrence of its schedule, or when its schedule began.
+    pub last_due: Timestamp,
+    /// The root as it was when last seen: file system type, inode, whether a mount point.
+    pub root: Option<(String, u64, bool)>,
+    /// The ledger holds everything up to this journal number.
+    pub upto: u64,
+}
+
+/// One entry of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRow {
+    /// Its place in the tree; the root is 0.
+    pub index: u32,
+    /// The place of its folder.
+    pub parent: u32,
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub file_type: FileType,
+    /// Whether it is there, as far as the journal tells; not so for one whose delete is still to be processed.
+    pub known: bool,
+    /// What was last seen; none: what the stored row says stays.
+    pub seen: Option<Fingerprint>,
+    /// Where it stands.
+    pub state: NodeState,
+}
+
+/// Where an entry stands with its processing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeState {
+    /// What was last seen has been processed, or nothing needs to be.
+    Clean,
+    /// It has changed since it was last processed.
+    Pending(PendingRow),
+    /// It was set aside after its last attempt.
+    Failed(PendingRow),
+}
+
+/// What is pending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingRow {
+    /// What happened to the file.
+    pub kind: EventKind,
+    /// Its absolute path before a rename.
+    pub from: Option<RawPath>,
+    /// Why a run is due.
+    pub trigger: Trigger,
+    /// How many attempts have been made.
+    pub attempts: u32,
+    /// The number of the sweep or manual request, 0 for changes: part of the event id.
+    pub sweep: u64,
+}

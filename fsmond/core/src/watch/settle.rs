@@ -1,0 +1,183 @@
+//! From "it changed" to "it may run": what becomes pending, when it is complete and quiet, and the look before its run.
+
+use fsmon_protocol::RawPath;
+use fsmon_protocol::event::{EventKind, Origin};
+use fsmon_protocol::fingerprint::{FileType, Fingerprint};
+use fsmon_protocol::run::Trigger;
+
+use super::Watch;
+use super::pending::{Pending, Stage, merge};
+use super::suspects::When;
+use super::tell::Learnt;
+use crate::io::{Now, Stat};
+use crate::judge::Told;
+use crate::shared::Ctx;
+use crate::sweep::Verdict;
+use crate::tree::Flags;
+
+/// A file found by a scan, of which nobody knows whether it is still being written, must look the same twice, this
+/// far apart.
+const TWICE: u64 = 2_000_000_000;
+impl Watch {
+    /// A file changed, as seen by `stat`.
+    pub(super) fn now_pending(
+        &mut self,
+        at: u32,
+        kind: EventKind,
+        from: Option<RawPath>,
+        learnt: Learnt,
+        stat: &Stat,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if stat.file_type != FileType::File {
+            return;
+        }
+        let now = ctx.now.mono;
+        let due = now.saturating_add(if self.tree.node(at).has(Flags::OPEN) {
+            self.rules.open_quiet.nanos()
+        } else if learnt.origin == Origin::Live {
+            self.rules.settle.nanos()
+        } else {
+            self.quiet_after_scan(Some(&stat.fingerprint), ctx.now)
+        });
+        if self.changed(at, kind, from, learnt.trigger, ctx)
+            && let Some(pending) = self.pending.get_mut(at)
+        {
+            pending.seen = Some(stat.fingerprint);
+            let ceiling = self.rules.max_wait.span().map_or(u64::MAX, |w| pending.since.saturating_add(w.nanos()));
+            self.settle_until(at, due.min(ceiling.max(now)));
+        }
+    }
+
+    /// How long something that was found by looking must stay as it is: not at all if its last write is known to be
+    /// long ago.
+    pub(super) fn quiet_after_scan(&self, seen: Option<&Fingerprint>, now: Now) -> u64 {
+        let quiet = i128::from(self.rules.open_quiet.nanos());
+        let old = seen.is_some_and(|seen| i128::from(now.wall.0) - i128::from(seen.mtime) >= quiet);
+        if old { 0 } else { TWICE }
+    }
+
+    /// A file changed in a way that shows no new content: a folder above it was renamed.
+    pub(super) fn pending_unseen(
+        &mut self,
+        at: u32,
+        kind: EventKind,
+        from: Option<RawPath>,
+        trigger: Trigger,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if self.changed(at, kind, from, trigger, ctx) {
+            let quiet = if self.tree.node(at).has(Flags::OPEN) { self.rules.open_quiet } else { self.rules.settle };
+            self.settle_until(at, ctx.now.mono.saturating_add(quiet.nanos()));
+        }
+    }
+
+    /// A known file is gone.
+    pub(super) fn gone_pending(&mut self, at: u32, trigger: Trigger, ctx: &mut Ctx<'_>) {
+        if self.changed(at, EventKind::Delete, None, trigger, ctx) {
+            if let Some(pending) = self.pending.get_mut(at) {
+                pending.seen = None;
+            }
+            self.settle_until(at, ctx.now.mono.saturating_add(self.rules.settle.nanos()));
+        }
+    }
+
+    /// Merges a change into what is pending. Returns whether something is pending now.
+    fn changed(
+        &mut self,
+        at: u32,
+        kind: EventKind,
+        from: Option<RawPath>,
+        trigger: Trigger,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        if self.rules.command.is_empty() {
+            return false;
+        }
+        let wanted = self.rules.kinds.contains(&kind);
+        let Some(pending) = self.pending.get_mut(at) else {
+            if wanted {
+                self.pending.insert(at, Pending { from, ..Pending::new(kind, trigger, ctx.now.mono) });
+                self.tree.node_mut(at).set(Flags::PENDING);
+            }
+            return wanted;
+        };
+        if let Stage::Running(run, _) = pending.stage {
+            // The run is for what was; what comes after it is one more, from the first attempt on.
+            (pending.kind, pending.from, pending.trigger) = (kind, from, trigger);
+            self.pending.set_stage(at, Stage::Running(run, true), u64::MAX);
+            return true;
+        }
+        let merged = merge(pending.kind, kind).filter(|&k| k != EventKind::Delete || wanted);
+        let Some(merged) = merged else {
+            self.resolve(at, Verdict::Vanished, ctx);
+            return false;
+        };
+        pending.kind = merged;
+        pending.attempts = 0;
+        pending.trigger = pending.trigger.max(trigger);
+        if from.is_some() {
+            pending.from = from;
+        }
+        true
+    }
+
+    /// Lets a pending file settle until then; one that runs goes on.
+    fn settle_until(&mut self, at: u32, due: u64) {
+        if self.pending.get(at).is_some_and(|p| !matches!(p.stage, Stage::Running(..))) {
+            self.pending.set_stage(at, Stage::Settling, due);
+        }
+    }
+
+    /// What has settled, or waited long enough, is looked at once more before it runs.
+    pub(super) fn on_pending_due(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.acts() {
+            return;
+        }
+        for at in self.pending.take_due(ctx.now.mono) {
+            let Some(stage) = self.pending.get(at).map(|p| p.stage) else { continue };
+            if matches!(stage, Stage::Settling | Stage::Backoff) {
+                self.pending.set_stage(at, Stage::Checking, u64::MAX);
+                self.suspect(at, Told::CHECK, When::Now, ctx);
+            }
+        }
+    }
+
+    /// The look before a run saw what the journal has told.
+    pub(super) fn checked(&mut self, at: u32, stat: Stat, ctx: &mut Ctx<'_>) {
+        let Some(pending) = self.pending.get_mut(at).filter(|p| p.stage == Stage::Checking) else { return };
+        pending.seen = Some(stat.fingerprint);
+        if self.filter.size_ok(stat.fingerprint.size) {
+            self.pending.set_stage(at, Stage::Ready, u64::MAX);
+        } else {
+            self.resolve(at, Verdict::Vanished, ctx);
+        }
+    }
+
+    /// The look before a run saw no file, as was known: a deletion is ready for its run.
+    pub(super) fn checked_gone(&mut self, at: u32) {
+        if self.pending.get(at).is_some_and(|p| p.stage == Stage::Checking && p.kind == EventKind::Delete) {
+            self.pending.set_stage(at, Stage::Ready, u64::MAX);
+        }
+    }
+
+    /// A file that is written all the time is taken once it has waited for `max-wait`.
+    pub(super) fn take_after_ceiling(&mut self, at: u32, stat: Stat, ctx: &mut Ctx<'_>) {
+        let Some(wait) = self.rules.max_wait.span() else { return };
+        let waited = self.pending.get(at).is_some_and(|p| {
+            !matches!(p.stage, Stage::Running(..)) && p.since.saturating_add(wait.nanos()) <= ctx.now.mono
+        });
+        if waited && self.filter.size_ok(stat.fingerprint.size) {
+            self.pending.set_stage(at, Stage::Ready, u64::MAX);
+        }
+    }
+
+    /// Checks that were under way when the source closed are made again once it is back.
+    pub(super) fn settle_checks(&mut self, ctx: &Ctx<'_>) {
+        for at in self.pending.places() {
+            if self.pending.get(at).is_some_and(|p| p.stage == Stage::Checking) {
+                self.pending.set_stage(at, Stage::Settling, ctx.now.mono);
+            }
+        }
+    }
+}
