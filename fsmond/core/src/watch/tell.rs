@@ -167,6 +167,9 @@ impl Watch {
         self.ledger.dirty(&mut self.tree, at, None);
         if file && was_known {
             self.gone_pending(at, trigger, ctx);
+        } else {
+            // The look before its run went with the suspicion of it; that its folder is gone answers it.
+            self.checked_gone(at);
         }
         self.release_if_idle(at);
     }
