@@ -30,8 +30,6 @@ struct Asked {
     scan: bool,
     /// How many folders had been renamed when it was sent: its path may be an old one.
     moves: u64,
-    /// Whether its inode was not known then, so that nobody could tell whether the folder at that path is the one.
-    blind: bool,
 }
 
 /// The listings of one watch.
@@ -77,7 +75,7 @@ impl Watch {
     pub(super) fn list_folder(&mut self, at: u32, deep: bool, scan: bool, ctx: &mut Ctx<'_>) {
         self.listings.of_scan += usize::from(scan);
         self.tree.node_mut(at).set(Flags::LISTING);
-        self.listings.waiting.push_back(Asked { folder: self.tree.id(at), deep, scan, moves: 0, blind: false });
+        self.listings.waiting.push_back(Asked { folder: self.tree.id(at), deep, scan, moves: 0 });
         self.send_listings(ctx);
     }
 
@@ -94,8 +92,7 @@ impl Watch {
                 continue;
             };
             let tag = ctx.shared.tag();
-            let blind = at != ROOT && self.tree.inode(at) == 0;
-            self.listings.sent.insert(tag, Asked { moves: self.listings.moves, blind, ..asked });
+            self.listings.sent.insert(tag, Asked { moves: self.listings.moves, ..asked });
             ctx.out.push(Effect::List(ListRequest {
                 watch: self.id,
                 folder: asked.folder,
@@ -121,13 +118,6 @@ impl Watch {
         }
         if self.tree.moving(folder) {
             // It will be listed where it arrives.
-            return;
-        }
-        if asked.blind && asked.moves != self.listings.moves && !matches!(listing.part, ListPart::Failed(_)) {
-            // Some folder was renamed meanwhile: this may be the listing of another one.
-            if done {
-                self.list_folder(folder, asked.deep, asked.scan, ctx);
-            }
             return;
         }
         match listing.part {

@@ -62,12 +62,6 @@ impl Watch {
     /// Something was renamed to this name.
     pub(super) fn moved_to(&mut self, folder: u32, name: &[u8], cookie: u32, dir: bool, ctx: &mut Ctx<'_>) {
         let limbo = self.limbo.iter().position(|l| l.cookie == cookie);
-        if let Some((i, there)) = limbo.and_then(|i| Some((i, self.seen_ahead(i, folder, name)?))) {
-            self.left(i, ctx);
-            self.forget_deferred(there);
-            self.list_folder(there, true, false, ctx);
-            return;
-        }
         if let Some(i) = limbo.filter(|&i| self.holds(i, folder)) {
             // No folder can be renamed into itself: a listing that was ahead of the events has misled us, and what is
             // known of both is let go and looked for anew.
@@ -107,15 +101,6 @@ impl Watch {
         for below in self.tree.subtree(at) {
             self.tree.node_mut(below).clear(Flags::DEFERRED);
         }
-    }
-
-    /// A listing was ahead of the events: the folder that this limbo is about is known at its new place already.
-    fn seen_ahead(&self, limbo: usize, folder: u32, name: &[u8]) -> Option<u32> {
-        let at = self.tree.place(self.limbo[limbo].node)?;
-        let there = self.tree.lookup(folder, name)?;
-        let (old, new) = (self.tree.node(at), self.tree.node(there));
-        let same = old.ident == 0 || old.ident == new.ident;
-        (old.is_dir() && new.is_dir() && new.has(Flags::KNOWN) && new.ident != 0 && same).then_some(there)
     }
 
     /// The absolute path that an entry in limbo had.
