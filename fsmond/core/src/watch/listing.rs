@@ -199,6 +199,9 @@ impl Watch {
         let facts = super::looks::facts_of(&stat);
         let same = known && !dir && node.file_type == stat.file_type && node.ident == facts.ident;
         if !(same && node.ctime == facts.ctime) {
+            if dir {
+                self.tree.node_mut(at).set(Flags::UNLISTED);
+            }
             self.suspect(at, told, When::Now, ctx);
         }
     }
