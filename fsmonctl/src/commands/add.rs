@@ -24,9 +24,10 @@ use crate::output::text::{count, number};
 #[command(after_help = "\
 EXAMPLES
   fsmonctl add /data                                     log what happens below /data
-  fsmonctl add /data -- convert {path} {path}.png        run a command for each new or changed file
+  fsmonctl add /data -- cp {path} /srv/copies/           run a command for each new or changed file
   fsmonctl add . --name inbox --include '*.csv' -- import
-  fsmonctl add /data --existing run -- gzip -k {path}    also for the files that are there already
+  fsmonctl add /data --exclude '*.gz' --existing run -- gzip -kf {path}
+                                                         also for the files that are there already
   fsmonctl add /data --every 15m --on-schedule all -- check")]
 pub struct Add {
     /// Folder or file to watch

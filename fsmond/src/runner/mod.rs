@@ -1,8 +1,8 @@
 //! Runs commands: each in a process group of its own, with a clean environment, bounded output and a bounded time.
 //!
-//! To follow one run read [`life`]; around it are [`environment`] and [`program`] (what is started), [`leader`],
-//! [`exit`] and [`stragglers`] (its processes), [`output`] and [`stdin`] (its pipes). [`inherited`] keeps what the
-//! daemon was started with away from commands, and [`leftovers`] ends what an earlier daemon left behind.
+//! To follow one run read `life`; around it are `environment` and `program` (what is started), `leader`,
+//! `exit` and `stragglers` (its processes), `output` and `stdin` (its pipes). `inherited` keeps what the
+//! daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind.
 //!
 //! Never here: whether and when to run, how often to try again, what a result means. Never a shell. Never a signal to
 //! a number that could be somebody else's by now.

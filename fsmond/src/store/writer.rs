@@ -186,7 +186,9 @@ impl Writer {
         if self.failing.is_some() {
             return self.failing;
         }
-        Some(if self.awaited || self.queued >= TRANSACTION { now } else { self.since + LINGER })
+        // Whoever asks is to be told of everything that was submitted before.
+        let at_once = self.awaited || self.queued >= TRANSACTION || !self.questions.is_empty();
+        Some(if at_once { now } else { self.since + LINGER })
     }
 
     /// One of everything that is due: a commit, a question's turn, a step of retention.

@@ -14,20 +14,20 @@ use super::{Ack, Answer, Name, NodeId, RunId, StoreOp, Token, WatchId};
 /// Everything the machine can do to the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Look at the root and get ready to watch it. Answered by [`Input::Opened`].
+    /// Look at the root and get ready to watch it. Answered by [`super::Input::Opened`].
     Open(OpenRequest),
     /// Let go of everything held for this watch: descriptors, queued listings and looks.
     Close(WatchId),
-    /// Arm (where asked) and then list one folder. Answered by [`Input::Listed`], in parts.
+    /// Arm (where asked) and then list one folder. Answered by [`super::Input::Listed`], in parts.
     List(ListRequest),
-    /// Look at names of one folder. Answered by [`Input::Looked`].
+    /// Look at names of one folder. Answered by [`super::Input::Looked`].
     Look(LookRequest),
     /// No more events of this folder are wanted. Not answered.
     Disarm(WatchId, NodeId),
-    /// Store something. Operations are stored in order; where there is an ack, [`Input::Stored`] brings it back
+    /// Store something. Operations are stored in order; where there is an ack, [`super::Input::Stored`] brings it back
     /// once the operation is durable.
     Store(StoreOp, Option<Ack>),
-    /// Start a command. Answered by [`Input::RunEnded`].
+    /// Start a command. Answered by [`super::Input::RunEnded`].
     Spawn(Box<SpawnRequest>),
     /// End a running command: TERM, grace, KILL.
     EndRun(RunId),
@@ -73,7 +73,7 @@ pub struct ListRequest {
     /// Its path relative to the root, empty for the root.
     pub path: RawPath,
     /// Its inode, 0 where that is not known. If another folder is at its path, the answer is
-    /// [`FolderProblem::Gone`]: the path is an old one.
+    /// [`super::FolderProblem::Gone`]: the path is an old one.
     pub inode: u64,
     /// Whether to arm it first.
     pub arm: bool,

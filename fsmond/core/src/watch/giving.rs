@@ -10,7 +10,7 @@ use crate::tree::{Flags, ROOT};
 
 impl Watch {
     /// Makes pending what the sweep runs, and counts it: what is pending, files in back-off at once; or with all files
-    /// every matching one. Failed files only by `retry`.
+    /// every matching one, those that were set aside too.
     pub(super) fn give_out(&mut self, sweep: u64, looked: u64, ctx: &mut Ctx<'_>) {
         let Some((trigger, all)) = ctx.shared.sweeps.wants(sweep) else { return };
         if all && !self.rules.command.is_empty() {
@@ -19,11 +19,14 @@ impl Watch {
         let now = ctx.now.mono;
         let mut waiting = 0;
         for at in self.pending.places() {
-            let Some(pending) = self.pending.get_mut(at).filter(|p| p.stage != Stage::Failed) else { continue };
+            let Some(pending) = self.pending.get_mut(at).filter(|p| all || p.stage != Stage::Failed) else { continue };
             pending.waiters.push(sweep);
             pending.trigger = pending.trigger.max(trigger);
             waiting += 1;
-            if pending.stage == Stage::Backoff {
+            if matches!(pending.stage, Stage::Backoff | Stage::Failed) {
+                if pending.stage == Stage::Failed {
+                    pending.attempts = 0;
+                }
                 self.pending.set_stage(at, Stage::Settling, now);
             }
         }
