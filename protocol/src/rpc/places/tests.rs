@@ -10,7 +10,7 @@ fn user(vars: &[(&str, &str)], there: &[&str]) -> Env {
         vars: vars.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect(),
         uid: 1000,
         pid: 42,
-        cwd: PathBuf::from("/work"),
+        cwd: PathBuf::from("/here"),
         home: Some(PathBuf::from("/home/u")),
         exists: Box::new(move |path| there.iter().any(|one| one == path)),
     }
@@ -27,9 +27,9 @@ fn state_follows_its_row() {
     let mut given = user(&all, &[]);
     given.given.state_dir = Some("rel/state".into());
     for (env, expected) in [
-        (given, "/work/rel/state"),
+        (given, "/here/rel/state"),
         (user(&all, &[]), "/fsmon"),
-        (user(&[("FSMON_STATE_DIR", "here")], &[]), "/work/here"),
+        (user(&[("FSMON_STATE_DIR", "here")], &[]), "/here/here"),
         (user(&all[1..], &[]), "/var/lib/one"),
         (root(&all[1..]), "/var/lib/one"),
         (root(&all[2..3]), "/var/lib/fsmond"),
@@ -60,7 +60,7 @@ fn config_follows_its_row() {
     let named = |path: &str| ConfigFile::Named(path.into());
     let usual = |path: &str| ConfigFile::Usual(path.into());
     for (env, expected) in [
-        (given, named("/work/mine.toml")),
+        (given, named("/here/mine.toml")),
         (root(&[("FSMON_CONFIG", "/c.toml")]), named("/c.toml")),
         (root(&[("XDG_CONFIG_HOME", "/xdg")]), usual("/etc/fsmond/fsmond.toml")),
         (user(&[("XDG_CONFIG_HOME", "/xdg")], &[]), usual("/xdg/fsmond/fsmond.toml")),
@@ -77,7 +77,7 @@ fn log_follows_its_row() {
     let config = Some(Path::new("/from/config.log"));
     let mut given = user(&[("LOGS_DIRECTORY", "/var/log/fsmond")], &[]);
     given.given.log_file = Some("my.log".into());
-    assert_eq!(log_file(&given, config, state), PathBuf::from("/work/my.log"));
+    assert_eq!(log_file(&given, config, state), PathBuf::from("/here/my.log"));
     let managed = user(&[("LOGS_DIRECTORY", "/var/log/fsmond:/other")], &[]);
     assert_eq!(log_file(&managed, config, state), PathBuf::from("/from/config.log"));
     assert_eq!(log_file(&managed, None, state), PathBuf::from("/var/log/fsmond/filesystem_monitor.log"));
@@ -92,7 +92,7 @@ fn the_daemons_socket_follows_its_row() {
     let bind = |path: &str| DaemonSocket::Bind(path.into());
     let config = Some(Path::new("/conf.sock"));
     for (env, config, expected) in [
-        (given, config, bind("/work/s.sock")),
+        (given, config, bind("/here/s.sock")),
         (user(&[("FSMON_SOCKET", "/f.sock"), activated[0], activated[1]], &[]), config, bind("/f.sock")),
         (user(&activated, &[]), config, DaemonSocket::Activated),
         (root(&activated), None, DaemonSocket::Activated),
@@ -123,7 +123,7 @@ fn a_client_takes_what_was_named() {
     given.given.daemon = Some(Which::User);
     assert_eq!(client_sockets(&given).unwrap(), ClientSockets::User(vec![USER.into()]));
     given.given.socket = Some("s.sock".into());
-    assert_eq!(client_sockets(&given).unwrap(), ClientSockets::Named("/work/s.sock".into()));
+    assert_eq!(client_sockets(&given).unwrap(), ClientSockets::Named("/here/s.sock".into()));
     assert_eq!(client_sockets(&root(&[XDG])).unwrap(), ClientSockets::Named(SYSTEM_SOCKET.into()));
     let mut root_user = root(&[]);
     root_user.given.daemon = Some(Which::User);
