@@ -60,8 +60,10 @@ impl Reloader {
         let new = match read {
             Ok(Ok(new)) => new,
             Ok(Err(bad)) => {
-                error!("the config is bad, the one before stays in force: {bad}");
-                return Err(ApiError::refused(format!("the config is bad, the one before stays in force: {bad}"))
+                // One line for the log and for the caller, however many faults there are.
+                let faults = bad.to_string().lines().collect::<Vec<_>>().join("; ");
+                error!("the config is bad, the one before stays in force: {faults}");
+                return Err(ApiError::refused(format!("the config is bad, the one before stays in force: {faults}"))
                     .hint("correct it and say fsmonctl reload again"));
             }
             Err(failed) => return Err(ApiError::bug(format!("reading the config failed: {failed}"))),
