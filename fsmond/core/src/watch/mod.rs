@@ -22,7 +22,7 @@ mod status;
 pub mod suspects;
 mod tell;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use fsmon_protocol::event::{Gap, GapReason, WatchChange, WatchChangeStatus, What};
@@ -59,6 +59,15 @@ enum Root {
     Waiting(String, u64),
 }
 
+/// A run that ended: its file, when it ran, and how many rounds of a loop it was.
+#[derive(Debug)]
+struct Recent {
+    node: Handle,
+    started: Timestamp,
+    ended: Timestamp,
+    rounds: u32,
+}
+
 /// One watch.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent facts; each is explained where it stands")]
@@ -87,6 +96,8 @@ pub struct Watch {
     held: Option<String>,
     /// Why its commands are not started until a person decides: one of them makes its own work.
     looping: Option<String>,
+    /// The runs that ended last.
+    recent: VecDeque<Recent>,
     /// A person said that the next reconcile may delete as much as it finds gone.
     unbraked: bool,
     /// The daemon was not running for a while, and no reconcile has begun since.
@@ -138,6 +149,7 @@ impl Watch {
             root_before: row.root,
             held: None,
             looping: None,
+            recent: VecDeque::new(),
             unbraked: false,
             down: false,
             tree: Tree::new(),

@@ -7,8 +7,8 @@ use fsmon_protocol::event::{EventKind, RunRecord, WatchChangeStatus, What};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::{Outcome, RunStatus};
 
-use super::Watch;
 use super::pending::Stage;
+use super::{Recent, Watch};
 use crate::backoff;
 use crate::ident::event_id;
 use crate::io::{Ack, Effect, RunEndRow, RunEnded, RunId, RunRow, SpawnRequest, StoreOp};
@@ -16,6 +16,8 @@ use crate::shared::{Ctx, Run};
 use crate::sweep::Verdict;
 use crate::tree::Flags;
 
+/// So many runs that ended are remembered.
+const RECENT: usize = 64;
 /// So many changes of a file during its own runs, in a row, are a loop.
 const LOOP: u32 = 5;
 /// sysexits.h: try again later.
@@ -131,6 +133,7 @@ impl Watch {
             self.after_dirty(at, ctx);
             return;
         }
+        self.note_recent(at, ended.map_or(0, |e| e.ms), ctx);
         match status {
             RunStatus::Ok => self.resolve(at, Verdict::Ok, ctx),
             RunStatus::Vanished => self.resolve(at, Verdict::Vanished, ctx),
@@ -161,6 +164,30 @@ impl Watch {
         }
     }
 
+    /// Remembers when a file had its run: a change of it that is told later may have been made by that.
+    fn note_recent(&mut self, at: u32, ms: u64, ctx: &Ctx<'_>) {
+        let rounds = self.pending.get(at).map_or(0, |p| p.own_changes);
+        let started = ctx.now.stamp.minus(std::time::Duration::from_millis(ms + 1));
+        self.recent.push_back(Recent { node: self.tree.id(at), started, ended: ctx.now.wall, rounds });
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+    }
+
+    /// A file became pending by a write at this time: was it made by its own last run?
+    pub(super) fn note_own_change(&mut self, at: u32, written: i64, ctx: &mut Ctx<'_>) {
+        let id = self.tree.id(at);
+        let last = self.recent.iter().rev().find(|r| r.node == id);
+        let Some(last) = last.filter(|r| (r.started.0..=r.ended.0).contains(&written)) else { return };
+        let rounds = last.rounds + 1;
+        if let Some(pending) = self.pending.get_mut(at).filter(|p| p.own_changes < rounds) {
+            pending.own_changes = rounds;
+            if rounds >= LOOP {
+                self.hold_loop(at, ctx);
+            }
+        }
+    }
+
     /// A file changed during each of its last runs: its command makes its own work, and would do so for ever.
     fn hold_loop(&mut self, at: u32, ctx: &mut Ctx<'_>) {
         let path = self.absolute(at);
@@ -178,6 +205,7 @@ impl Watch {
     /// A person lets commands start again that were held for going round.
     pub fn unloop(&mut self) {
         self.looping = None;
+        self.recent.clear();
         for at in self.pending.places() {
             if let Some(pending) = self.pending.get_mut(at) {
                 pending.own_changes = 0;

@@ -46,6 +46,7 @@ impl Watch {
             pending.seen = Some(stat.fingerprint);
             let ceiling = self.rules.max_wait.span().map_or(u64::MAX, |w| pending.since.saturating_add(w.nanos()));
             self.settle_until(at, due.min(ceiling.max(now)));
+            self.note_own_change(at, stat.fingerprint.mtime, ctx);
         }
     }
 
