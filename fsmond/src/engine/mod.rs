@@ -68,7 +68,7 @@ pub struct Intake {
 }
 
 /// How many answers may wait for the engine. Full: the edge's worker waits.
-const INBOX: usize = 1024;
+const INBOX: usize = 64;
 /// How many batches of hints may wait for the engine. Full: the source's reader waits.
 const HINT_BATCHES: usize = 64;
 /// How many commands may wait for the engine. Full: the caller waits.
