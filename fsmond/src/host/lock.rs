@@ -6,6 +6,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use fsmon_protocol::ApiError;
 use fsmon_protocol::path::escape;
@@ -19,6 +20,23 @@ use super::{os, ownership};
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+}
+
+/// How long a lock that is held is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Takes the lock, now or within [`PATIENCE`]: a command that a killed daemon was just starting holds its open files,
+/// the lock among them, for the moment until it becomes the command.
+fn lock_soon(file: &File) -> rustix::io::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// The lock can't be had.
@@ -83,7 +101,7 @@ impl Lock {
     /// to be there.
     pub fn file(path: &Path) -> Result<Self, LockError> {
         let path = path.to_owned();
-        let opened = open(&path).and_then(|file| match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        let opened = open(&path).and_then(|file| match lock_soon(&file) {
             Ok(()) => Ok(Ok(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(Err(file)),
             Err(e) => Err(e.into()),
