@@ -84,7 +84,7 @@ impl Watch {
         let there = self.tree.place(run.node).is_some_and(|at| self.tree.node(at).has(Flags::KNOWN));
         if ctx.shared.stopping || (!there && run.kind != EventKind::Delete) {
             let outcome = if ctx.shared.stopping { RunStatus::Interrupted } else { RunStatus::Vanished };
-            self.end_run(id, outcome, None, None, ctx);
+            self.end_run(id, outcome, None, ctx);
             return;
         }
         run.spawned = true;
@@ -116,15 +116,15 @@ impl Watch {
             _ if attempt > self.rules.retries => RunStatus::Failed,
             _ => RunStatus::Retry,
         };
-        self.end_run(ended.run, status, Some(ended), None, ctx);
+        self.end_run(ended.run, status, Some(ended), ctx);
     }
 
     /// Records the end of a run and what follows for its file.
-    fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, at: Option<u32>, ctx: &mut Ctx<'_>) {
+    fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
         let Some(run) = ctx.shared.runs.remove(&id) else { return };
         store_end(id, &run, status, ended, ctx);
         self.ledger.upto = ctx.shared.next_seq - 1;
-        let Some(at) = at.or_else(|| self.tree.place(run.node)) else { return };
+        let Some(at) = self.tree.place(run.node) else { return };
         let Some(&Stage::Running(current, dirty)) = self.pending.get(at).map(|p| &p.stage) else { return };
         if current != id {
             return;
@@ -156,8 +156,8 @@ impl Watch {
         let Some(pending) = self.pending.get(at) else { return };
         let wanted = pending.kind != EventKind::Delete || self.rules.kinds.contains(&EventKind::Delete);
         if known || (wanted && pending.kind == EventKind::Delete) {
-            let quiet = if self.tree.node(at).has(Flags::OPEN) { self.rules.open_quiet } else { self.rules.settle };
-            self.pending.set_stage(at, Stage::Settling, ctx.now.mono.saturating_add(quiet.nanos()));
+            let due = ctx.now.mono.saturating_add(self.quiet_after_write(at));
+            self.pending.set_stage(at, Stage::Settling, due);
             self.ledger.dirty(&mut self.tree, at, None);
         } else {
             self.resolve(at, Verdict::Vanished, ctx);

@@ -50,6 +50,12 @@ impl Watch {
         }
     }
 
+    /// How long a file whose writes are told must be quiet: longer where it was written and not closed since.
+    pub(super) fn quiet_after_write(&self, at: u32) -> u64 {
+        let open = self.tree.node(at).has(Flags::OPEN);
+        if open { self.rules.open_quiet.nanos() } else { self.rules.settle.nanos() }
+    }
+
     /// How long something that was found by looking must stay as it is: not at all if its last write is known to be
     /// long ago.
     pub(super) fn quiet_after_scan(&self, seen: Option<&Fingerprint>, now: Now) -> u64 {
@@ -68,8 +74,7 @@ impl Watch {
         ctx: &mut Ctx<'_>,
     ) {
         if self.changed(at, kind, from, trigger, ctx) {
-            let quiet = if self.tree.node(at).has(Flags::OPEN) { self.rules.open_quiet } else { self.rules.settle };
-            self.settle_until(at, ctx.now.mono.saturating_add(quiet.nanos()));
+            self.settle_until(at, ctx.now.mono.saturating_add(self.quiet_after_write(at)));
         }
     }
 
