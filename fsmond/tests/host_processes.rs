@@ -251,7 +251,7 @@ fn facts() -> String {
     let stdio: Vec<PathBuf> =
         (0..3).map(|fd| fs::read_link(format!("/proc/self/fd/{fd}")).unwrap_or("/dev/null".into())).collect();
     let stdio: Vec<_> = stdio.iter().map(|p| p.display().to_string()).collect();
-    let leader = rustix::process::getsid(None).unwrap() == rustix::process::getpid();
+    let leader = rustix::process::getsid(None) == Ok(rustix::process::getpid());
     format!(
         "cwd {}\numask {:03o}\nstdio {}\npid {}\nleader {leader}\n",
         cwd.display(),

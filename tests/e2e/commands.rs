@@ -49,6 +49,23 @@ fn children_left_behind_neither_block_nor_outlive_the_run() {
     d.until("the child is gone", || !process::lives(child));
 }
 
+/// In a container that somebody entered from outside, group and session may have leaders that cannot be seen.
+#[test]
+fn children_are_ended_where_our_session_is_not_to_be_seen() {
+    let wrapper: Vec<String> = ["unshare", "-Urpf", "--mount-proc", "--kill-child"].map(String::from).to_vec();
+    let probe = std::process::Command::new(&wrapper[0]).args(&wrapper[1..]).arg("true").output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no process namespace can be had");
+        return;
+    }
+    let d = Daemon::start_with(DaemonOptions { wrapper, ..DaemonOptions::default() });
+    d.add(&[], &["/bin/sh", "-c", "sleep 300 & exit 0", "sh", "{path}"]);
+    fs::write(d.root().join("f"), "x").unwrap();
+    d.until("the run is over", || ended(&d).len() == 1);
+    assert_eq!(ended(&d)[0]["status"], "ok");
+    d.until("nothing of it is left", || process::of_commands_below(d.base()).is_empty());
+}
+
 #[test]
 fn a_command_that_prints_a_gigabyte_is_bounded() {
     let d = Daemon::start();

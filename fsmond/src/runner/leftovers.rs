@@ -52,7 +52,7 @@ mod linux {
 
     use super::Leftover;
     use crate::runner::environment::{DAEMON, EVENT_ID, RUN};
-    use crate::runner::processes::{Process, all, environment, send, value};
+    use crate::runner::processes::{Process, all, environment, own, send, value};
 
     /// How long killed processes may take to disappear.
     const AFTER_KILL: Duration = Duration::from_secs(3);
@@ -97,7 +97,7 @@ mod linux {
     fn find(daemon_id: &str, runs: &[(RunId, String)]) -> Vec<(Process, RunId)> {
         let processes: Vec<Process> = all().collect();
         let spared = ancestors(&processes);
-        let own_group = rustix::process::getpgrp().as_raw_nonzero().get();
+        let own_group = own().map_or(0, |own| own.group);
         let may =
             |process: &&Process| process.group != own_group && !spared.contains(&process.pid.as_raw_nonzero().get());
         let mut groups: HashMap<i32, RunId> = HashMap::new();

@@ -47,7 +47,7 @@ pub(super) async fn end(group: Pid, kill_at: impl Fn() -> Instant) -> bool {
 /// they leave their group too. So a group of somebody else that took the number is not mistaken for it.
 #[cfg(target_os = "linux")]
 fn members(group: Pid) -> impl Iterator<Item = super::processes::Process> {
-    let session = rustix::process::getsid(None).map_or(0, |session| session.as_raw_nonzero().get());
+    let session = super::processes::own().map_or(0, |own| own.session);
     let group = group.as_raw_nonzero().get();
     super::processes::all().filter(move |process| process.group == group && process.session == session)
 }
