@@ -77,9 +77,9 @@ fn killed_again_and_again_under_load_it_delivers_every_final_content() {
 fn a_command_left_by_a_killed_daemon_is_ended_before_its_file_runs_again() {
     let mut d = Daemon::start();
     let (root, signs) = (d.root(), d.dir("signs"));
-    // Each run says who else is running: never anyone.
+    // Each run says who else is running: never anyone. A zombie that nobody reaps does not run.
     let body = format!(
-        r#"if [ -e {0}/pid ] && kill -0 "$(cat {0}/pid)" 2>/dev/null; then echo two >> {0}/two; fi
+        r#"if [ -e {0}/pid ] && grep -q '^State:[^ZX]*$' "/proc/$(cat {0}/pid)/status" 2>/dev/null; then echo two >> {0}/two; fi
 echo $$ > {0}/pid; [ -e {0}/go ] || sleep 300"#,
         signs.display()
     );
