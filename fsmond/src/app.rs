@@ -9,6 +9,7 @@ mod control;
 mod daemon;
 mod define;
 mod failure;
+mod heartbeat;
 mod printer;
 mod reload;
 mod restore;
@@ -26,6 +27,7 @@ use crate::args::Args;
 use crate::engine::queues;
 use crate::host::chain::chain;
 use crate::host::daemonize::{Readiness, Side, daemonize, foreground};
+use crate::host::identity::become_user;
 use crate::host::log::{self, LogHandle, OnOpen};
 use crate::host::notify;
 use crate::host::signals::Signals;
@@ -43,6 +45,9 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// The whole program. Gives the code to end with: 0, 1 (failed), 2 (usage), 78 (bad config).
 pub fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(Err(error)) = args.user.as_deref().map(become_user) {
+        return Failure::of(error).said_on_stderr();
+    }
     let setup = match setup::prepare(args) {
         Ok(Asked::Nothing) => return ExitCode::SUCCESS,
         Ok(Asked::Daemon(setup)) => setup,
@@ -76,6 +81,7 @@ fn child(setup: Setup, readiness: Readiness) -> u8 {
 }
 
 fn tell(failure: &Failure, readiness: Readiness) -> u8 {
+    notify::failed(&failure.text);
     readiness.failed(&failure.text, failure.code);
     failure.code
 }
@@ -118,7 +124,10 @@ fn run(setup: Setup, log: &LogHandle, own: OwnFiles, readiness: Readiness) -> Re
             Ok(daemon) => {
                 readiness.ready();
                 notify::ready();
-                Ok(daemon.run().await)
+                let heartbeat = heartbeat::start(daemon.engine());
+                let code = daemon.run().await;
+                drop(heartbeat);
+                Ok(code)
             }
             Err(failure) => Err((failure, readiness)),
         }

@@ -1,9 +1,10 @@
 //! The command line of fsmond.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_mangen::Man;
 use fsmon_protocol::rpc::places::Given;
 
 use crate::host::log::{Format, Level};
@@ -33,6 +34,7 @@ Examples:
   fsmond                                            start in the background
   fsmond --foreground --log-level debug             stay, and log to the console too
   fsmond --check-config && systemctl reload fsmond  reload only a good config
+  fsmond --user alice                               as root: the daemon of alice, with her rights only
   fsmond --watch ~/inbox                            show what happens in a folder
   fsmond --watch ~/inbox -- cp {path} /srv/copies/  run a command for each file that changed";
 
@@ -44,6 +46,7 @@ Examples:
     about = "File system monitor daemon: sees to it that every changed file is processed"
 )]
 #[command(long_about = ABOUT, after_long_help = PLACES)]
+#[allow(clippy::struct_excessive_bools, reason = "one for each switch of the command line")]
 pub struct Args {
     /// Stay in the foreground and log to the console as well as to the log file
     #[arg(short, long)]
@@ -83,6 +86,16 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["foreground", "watch"])]
     pub check_config: bool,
 
+    /// Become USER before anything else, with that user's groups, places and rights (root only)
+    ///
+    /// For a start without a service manager; state, config and socket are those of that user.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+
+    /// Print the manual page, in roff, and end: for whoever makes a package
+    #[arg(long, hide = true, exclusive = true)]
+    pub man_page: bool,
+
     /// The log file, rotated by size and age
     #[arg(long, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
@@ -94,6 +107,23 @@ pub struct Args {
     /// How a log line looks [default: text]
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub log_format: Option<Format>,
+}
+
+/// What the manual page has beyond `--help`.
+const MORE: &str = include_str!("../../packaging/man/fsmond.roff");
+
+/// The manual page, in roff.
+pub fn man_page() -> io::Result<Vec<u8>> {
+    // What stands there is in the sections that follow.
+    let man = Man::new(Args::command().after_long_help("")).manual("fsmond").section("8");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    page.write_all(MORE.as_bytes())?;
+    Ok(page)
 }
 
 impl Args {
@@ -126,7 +156,6 @@ impl Args {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
     use clap::error::ErrorKind;
 
     use super::*;
@@ -143,6 +172,15 @@ mod tests {
         {
             assert!(help.contains(word), "{word}: {help}");
         }
+    }
+
+    #[test]
+    fn every_option_is_in_the_manual() {
+        let page = String::from_utf8(man_page().unwrap()).unwrap();
+        for long in Args::command().get_arguments().filter(|a| !a.is_hide_set()).filter_map(clap::Arg::get_long) {
+            assert!(page.contains(&long.replace('-', "\\-")), "--{long}");
+        }
+        assert!(page.contains("EXIT STATUS") && page.contains("SIGNALS") && !page.contains("man\\-page"));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-use fsmon_tests::{Daemon, DaemonOptions, LIMIT, process, programs};
+use fsmon_tests::{Daemon, DaemonOptions, LIMIT, Ran, process, programs};
 use nix::sys::signal::Signal;
 
 #[test]
@@ -20,6 +21,14 @@ fn in_the_background_it_returns_when_it_is_ready() {
     d.add(&[], &[&job.command()]);
     fs::write(root.join("f"), "x").unwrap();
     d.until("it works", || job.is_done(&root.join("f")));
+    let f = root.join("f");
+    d.until("the log, begun after the fork, tells all of it", || {
+        let log = d.log();
+        log.contains("fsmond has started") && log.contains(f.to_str().unwrap())
+    });
+    let names = fs::read_dir(d.state()).unwrap().map(|entry| entry.unwrap().file_name());
+    let pid_files = names.filter(|name| name.to_string_lossy().ends_with(".pid")).count();
+    assert_eq!(pid_files, 0, "the lock decides who runs, never a pid file");
     d.ok(["stop"]);
     d.wait_end(LIMIT).unwrap_or_else(|| panic!("it does not stop: {}", ran.complaint()));
     d.ctl(["status"]).refused(3, "fsmond");
@@ -32,6 +41,35 @@ fn in_the_background_a_failure_is_told_by_code_and_reason() {
     let ran = d.start_in_background();
     assert_eq!(ran.code, 1, "{}", ran.complaint());
     assert!(ran.complaint().contains("state"), "{}", ran.complaint());
+}
+
+#[test]
+fn started_by_root_it_becomes_another_user_with_all_that_makes_one() {
+    if !process::is_root() {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    let d = Daemon::prepare(DaemonOptions { as_nobody: true, ..DaemonOptions::default() });
+    let mut command = d.fsmond();
+    // Back to root, with a group of root's that must not stay.
+    let ran = Ran::command(command.args(["--user", "nobody"]).uid(0).gid(0)).ok();
+    let pid = d.status()["pid"].as_u64().unwrap();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let numbers = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("{key}: {status}"));
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers("Uid:"), ["65534"; 4], "{}", ran.complaint());
+    assert_eq!(numbers("Gid:"), ["65534"; 4]);
+    assert_eq!(numbers("Groups:"), ["65534"], "none of root's");
+    assert_eq!(numbers("CapEff:"), ["0000000000000000"]);
+    d.ok(["stop"]);
+
+    let ran = Ran::command(d.fsmond().args(["--user", "no-such-user"]));
+    assert_eq!(ran.code, 1);
+    assert!(ran.complaint().contains("no-such-user"), "{}", ran.complaint());
+    let ran = Ran::command(d.fsmond().args(["--user", "root"]));
+    assert!(ran.code == 1 && ran.complaint().contains("only root"), "{}", ran.complaint());
 }
 
 #[test]

@@ -46,9 +46,20 @@ pub fn parse() -> Result<Cli, u8> {
     Cli::try_parse().map_err(|error| tell(&error))
 }
 
-/// The whole command line as clap knows it, for completions.
+/// The whole command line as clap knows it, with what is hidden.
 pub fn command() -> clap::Command {
     Cli::command()
+}
+
+/// What of it people type: verbs that are only for makers of packages are left out, which clap's generators do not do.
+pub fn typed() -> clap::Command {
+    let whole = command();
+    let verbs = whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned();
+    clap::Command::new("fsmonctl")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(whole.get_arguments().cloned())
+        .subcommands(verbs)
 }
 
 /// Prints what clap has to say and returns the exit code.
@@ -91,6 +102,19 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn completions_know_all_that_people_type() {
+        for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut typed(), "fsmonctl", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            for word in ["run-now", "set-interval", "settle", "all-files", "socket", "version"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+            assert!(!script.contains("man-page"), "{shell}");
+        }
     }
 
     #[test]

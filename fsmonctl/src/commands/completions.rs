@@ -22,7 +22,7 @@ pub struct Completions {
 impl Completions {
     pub fn run(self, session: &Session<'_>) -> Result<(), Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut crate::args::command(), "fsmonctl", &mut script);
+        clap_complete::generate(self.shell, &mut crate::args::typed(), "fsmonctl", &mut script);
         if session.out.is_json() {
             let script = String::from_utf8_lossy(&script);
             return session.out.object(&json!({ "shell": self.shell.to_string(), "script": script }));

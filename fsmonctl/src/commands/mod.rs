@@ -8,6 +8,7 @@ mod health;
 mod list;
 mod log_level;
 mod logs;
+mod man_page;
 mod pause;
 mod reload;
 mod remove;
@@ -51,6 +52,8 @@ pub enum Verb {
     Stop(stop::Stop),
     LogLevel(log_level::LogLevel),
     Completions(completions::Completions),
+    #[command(hide = true)]
+    ManPage(man_page::ManPage),
 }
 
 /// What a verb works with.
@@ -95,5 +98,6 @@ pub async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
         Verb::Stop(verb) => verb.run(session).await,
         Verb::LogLevel(verb) => verb.run(session).await,
         Verb::Completions(verb) => verb.run(session),
+        Verb::ManPage(_) => man_page::ManPage::run(session),
     }
 }

@@ -13,6 +13,7 @@ use tracing::info;
 use super::setup::Setup;
 use crate::host::clock;
 use crate::host::log::LogHandle;
+use crate::host::notify;
 use crate::rpc::{Control, DaemonFacts};
 
 /// How many requests may wait for the daemon's loop. Full: the caller waits.
@@ -61,6 +62,12 @@ fn stopping() -> ApiError {
     ApiError::new(ErrorKind::NoDaemon, "fsmond is stopping").hint("start it again, then repeat the command")
 }
 
+/// A service manager has to know that the stop is meant, or its idea of the service is wrong.
+fn managed() -> ApiError {
+    ApiError::refused("a service manager runs this fsmond and is the one to stop it")
+        .hint("under systemd: systemctl stop fsmond.service fsmond.socket, or systemctl --user stop fsmond")
+}
+
 impl Control for DaemonControl {
     fn reload(&self) -> BoxFuture<'_, Reply<Reloaded>> {
         async move {
@@ -72,7 +79,13 @@ impl Control for DaemonControl {
     }
 
     fn stop(&self) -> BoxFuture<'_, Reply<()>> {
-        async move { self.requests.send(Request::Stop).await.map_err(|_| stopping()) }.boxed()
+        async move {
+            if notify::wanted() {
+                return Err(managed());
+            }
+            self.requests.send(Request::Stop).await.map_err(|_| stopping())
+        }
+        .boxed()
     }
 
     fn log_level(&self, level: &str) -> Reply<()> {

@@ -146,6 +146,11 @@ impl Daemon {
         })
     }
 
+    /// The way in to its engine.
+    pub fn engine(&self) -> EngineHandle {
+        self.engine.clone()
+    }
+
     /// Works until it is to stop, and stops. Gives the code to end with.
     pub async fn run(mut self) -> u8 {
         let why = self.work().await;

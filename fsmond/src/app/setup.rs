@@ -16,7 +16,7 @@ use fsmon_protocol::{ApiError, RawPath};
 
 use super::failure::Failure;
 use super::{activation, define};
-use crate::args::Args;
+use crate::args::{self, Args};
 use crate::host::config::{Config, ConfigError};
 use crate::host::lock::{Lock, make_socket_folder};
 use crate::host::log;
@@ -79,6 +79,10 @@ impl Socket {
 
 /// Reads the command line's wishes, the config, and takes the locks.
 pub fn prepare(args: Args) -> Result<Asked, Failure> {
+    if args.man_page {
+        let printed = args::man_page().and_then(|page| std::io::stdout().write_all(&page));
+        return printed.map(|()| Asked::Nothing).map_err(|e| Failure::because("the manual can't be printed", &e));
+    }
     let args = args.absolute().map_err(|e| Failure::because("the current folder can't be told", &e))?;
     let env = Env::of_process(Given {
         socket: args.socket.clone(),

@@ -22,6 +22,8 @@ use crate::watch::Watching;
 const LEAST_GRACE: Duration = Duration::from_secs(10);
 /// Beyond the longest grace: for killed processes to disappear and their ends to be told.
 const BEYOND: Duration = Duration::from_secs(2);
+/// What a service manager should grant beyond the commands' time, so that the store is closed cleanly.
+const TO_CLOSE: Duration = Duration::from_secs(30);
 /// How long the engine may take to answer a question.
 const ANSWER: Duration = Duration::from_secs(2);
 /// What is left after the second signal.
@@ -98,7 +100,9 @@ async fn within_signals(closing: impl Future<Output = u8>, signals: &mut Signals
 
 /// No starts; the last checkpoints (where anything can be stored); an end to all commands, each told to the engine.
 async fn wind_down(engine: &EngineHandle, runner: &Runner, hurry: &CancellationToken, store: bool) {
-    let deadline = Instant::now() + grace(engine).await.max(LEAST_GRACE) + BEYOND;
+    let longest = grace(engine).await.max(LEAST_GRACE) + BEYOND;
+    let deadline = Instant::now() + longest;
+    notify::stop_takes(longest + TO_CLOSE);
     let stopped = engine.command(Command::Stop);
     let ended = async {
         tokio::select! {

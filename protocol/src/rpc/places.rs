@@ -21,6 +21,8 @@ pub const SYSTEM_STATE: &str = "/var/lib/fsmond";
 pub const SYSTEM_CONFIG: &str = "/etc/fsmond/fsmond.toml";
 /// Name of the log file in its folder.
 pub const LOG_NAME: &str = "filesystem_monitor.log";
+/// Name of the config file in its folder.
+const CONFIG_NAME: &str = "fsmond.toml";
 /// Name of the socket in its folder.
 const SOCKET_NAME: &str = "fsmond.sock";
 
@@ -28,12 +30,14 @@ const SOCKET_NAME: &str = "fsmond.sock";
 pub const LONGEST_SOCKET_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 107 } else { 103 };
 
 /// The variables that the rule reads.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 12] = [
     "FSMON_SOCKET",
     "FSMON_STATE_DIR",
     "FSMON_CONFIG",
     "STATE_DIRECTORY",
     "LOGS_DIRECTORY",
+    "CONFIGURATION_DIRECTORY",
+    "RUNTIME_DIRECTORY",
     "LISTEN_FDS",
     "LISTEN_PID",
     "XDG_RUNTIME_DIR",
@@ -190,11 +194,14 @@ pub fn config_file(env: &Env) -> ConfigFile {
     if let Some(named) = env.named(env.given.config.as_ref(), "FSMON_CONFIG") {
         return ConfigFile::Named(named);
     }
+    if let Some(managed) = env.managed("CONFIGURATION_DIRECTORY") {
+        return ConfigFile::Usual(managed.join(CONFIG_NAME));
+    }
     if env.is_root() {
         return ConfigFile::Usual(PathBuf::from(SYSTEM_CONFIG));
     }
     env.xdg("XDG_CONFIG_HOME", ".config")
-        .map_or(ConfigFile::None, |base| ConfigFile::Usual(base.join("fsmond/fsmond.toml")))
+        .map_or(ConfigFile::None, |base| ConfigFile::Usual(base.join("fsmond").join(CONFIG_NAME)))
 }
 
 /// The log file; `from_config` is what the config says, `state` the state folder.
@@ -242,11 +249,14 @@ fn is_activated(env: &Env) -> bool {
     number("LISTEN_PID") == Some(env.pid) && number("LISTEN_FDS").is_some_and(|fds| fds > 0)
 }
 
-/// The sockets that a user's daemon can have in folders for run time, the first choice first.
+/// The sockets that a user's daemon can have in folders for run time, the first choice first: that of the service
+/// manager, which is there for the service alone, then those of the user.
 fn runtime_sockets(env: &Env) -> Vec<PathBuf> {
+    let managed = env.managed("RUNTIME_DIRECTORY");
     let from_xdg = env.var("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     let by_uid = Some(PathBuf::from(format!("/run/user/{}", env.uid))).filter(|path| (env.exists)(path));
-    let mut sockets: Vec<_> = from_xdg.into_iter().chain(by_uid).map(|folder| folder.join(SOCKET_NAME)).collect();
+    let mut sockets: Vec<_> =
+        managed.into_iter().chain(from_xdg).chain(by_uid).map(|folder| folder.join(SOCKET_NAME)).collect();
     sockets.dedup();
     sockets
 }

@@ -64,6 +64,11 @@ fn config_follows_its_row() {
         (root(&[("FSMON_CONFIG", "/c.toml")]), named("/c.toml")),
         (root(&[("XDG_CONFIG_HOME", "/xdg")]), usual("/etc/fsmond/fsmond.toml")),
         (user(&[("XDG_CONFIG_HOME", "/xdg")], &[]), usual("/xdg/fsmond/fsmond.toml")),
+        (
+            user(&[("CONFIGURATION_DIRECTORY", "/etc/fsmond"), ("XDG_CONFIG_HOME", "/xdg")], &[]),
+            usual("/etc/fsmond/fsmond.toml"),
+        ),
+        (user(&[("CONFIGURATION_DIRECTORY", "/etc/fsmond"), ("FSMON_CONFIG", "/c.toml")], &[]), named("/c.toml")),
         (user(&[], &[]), usual("/home/u/.config/fsmond/fsmond.toml")),
         (Env { home: None, ..user(&[], &[]) }, ConfigFile::None),
     ] {
@@ -101,6 +106,8 @@ fn the_daemons_socket_follows_its_row() {
         (user(&[activated[0], ("LISTEN_FDS", "x"), activated[2]], &[]), None, bind("/run/user/7/fsmond.sock")),
         (root(&activated[2..]), None, bind("/run/fsmond/fsmond.sock")),
         (user(&activated[2..], &["/run/user/1000"]), None, bind("/run/user/7/fsmond.sock")),
+        (user(&[("RUNTIME_DIRECTORY", "/run/fsmond"), activated[2]], &[]), None, bind("/run/fsmond/fsmond.sock")),
+        (root(&[("RUNTIME_DIRECTORY", "/run/other")]), None, bind("/run/fsmond/fsmond.sock")),
         (user(&[], &["/run/user/1000"]), None, bind("/run/user/1000/fsmond.sock")),
         (user(&[], &[]), None, bind("/home/u/.local/state/fsmond/fsmond.sock")),
         (user(&[("XDG_RUNTIME_DIR", "relative")], &[]), None, bind("/home/u/.local/state/fsmond/fsmond.sock")),
