@@ -9,6 +9,7 @@ mod copying;
 mod crash;
 mod fresh_folders;
 mod manager;
+mod mounts;
 mod names;
 mod overflow;
 mod refusals;

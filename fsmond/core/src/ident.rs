@@ -51,6 +51,12 @@ pub fn ident_of(stat: &Stat) -> u64 {
     ident(stat.file_type, &stat.fingerprint)
 }
 
+/// The layer of mounts that a folder shows: a hash of its inode and of whether something is mounted there. Stored, so it
+/// must stay what it is.
+pub fn layer(ident: u64, mount_point: bool) -> u32 {
+    ctime_hash(ident.cast_signed()) ^ u32::from(mount_point)
+}
+
 /// A ctime in four bytes. Two of one file are alike by chance once in four thousand million.
 pub fn ctime_hash(ctime: i64) -> u32 {
     let [low, high] = [ctime.cast_unsigned() & 0xffff_ffff, ctime.cast_unsigned() >> 32];

@@ -145,6 +145,12 @@ impl Machine {
                 }
             }
             Input::Opened { watch, result } => self.with(watch, now, out, |watch, ctx| watch.on_opened(result, ctx)),
+            Input::Mounted(points) => {
+                let all: Vec<WatchId> = self.watches.keys().copied().collect();
+                for id in all {
+                    self.with(id, now, out, |watch, ctx| watch.on_mounted(&points, ctx));
+                }
+            }
             Input::Listed(parts) => {
                 for part in parts {
                     self.with(part.watch, now, out, |watch, ctx| watch.on_listed(part, ctx));

@@ -48,7 +48,7 @@ impl Tree {
         Self { nodes: vec![root], free: NONE, index: HashTable::new(), hasher, files: 0, folders: 1 }
     }
 
-    /// Known entries that are not folders.
+    /// Known entries that are not folders and can be seen.
     pub fn files(&self) -> u64 {
         self.files
     }
@@ -164,22 +164,42 @@ impl Tree {
 
     /// Marks an entry as known or not, and keeps count.
     pub fn set_known(&mut self, at: u32, known: bool) {
+        self.recount(at, |node| {
+            if known {
+                node.set(Flags::KNOWN);
+            } else {
+                node.clear(Flags::KNOWN);
+                node.clear(Flags::HIDDEN);
+            }
+        });
+    }
+
+    /// A known entry lies on a layer of mounts that cannot be seen now; or can be seen again.
+    pub fn set_hidden(&mut self, at: u32, layer: Option<u32>) {
+        self.recount(at, |node| match layer {
+            Some(layer) => {
+                node.set(Flags::HIDDEN);
+                node.mark = layer;
+            }
+            None => node.clear(Flags::HIDDEN),
+        });
+    }
+
+    /// Changes an entry and keeps count of those that are known and can be seen.
+    fn recount(&mut self, at: u32, change: impl FnOnce(&mut Node)) {
+        let counts = |node: &Node| node.has(Flags::KNOWN) && !node.has(Flags::HIDDEN);
         let node = &mut self.nodes[at as usize];
-        if node.has(Flags::KNOWN) == known {
-            return;
-        }
-        if known {
-            node.set(Flags::KNOWN);
-        } else {
-            node.clear(Flags::KNOWN);
-        }
+        let before = counts(node);
+        change(node);
+        let after = counts(node);
         let count = if node.is_dir() { &mut self.folders } else { &mut self.files };
-        *count = if known { *count + 1 } else { *count - 1 };
+        *count = *count + u64::from(after) - u64::from(before);
     }
 
     /// Changes what an entry is.
     pub fn set_type(&mut self, at: u32, file_type: FileType) {
         let known = self.node(at).has(Flags::KNOWN);
+        // What is hidden is of the type it had.
         self.set_known(at, false);
         self.node_mut(at).file_type = file_type;
         self.set_known(at, known);

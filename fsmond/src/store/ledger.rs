@@ -22,13 +22,13 @@ const WRITE_UPTO: &str = "UPDATE watch SET upto = ?2 WHERE id = ?1";
 /// A fingerprint that is not given leaves the stored one as it is: the core keeps only a hash of what it has not looked
 /// at just now.
 const WRITE_NODE: &str = "INSERT INTO node (watch, idx, parent, name, type, known, inode, length, mtime, ctime, \
-     state, kind, from_path, trigger, attempts, sweep) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+     state, kind, from_path, trigger, attempts, sweep, mount_point, hidden) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
      ON CONFLICT (watch, idx) DO UPDATE SET parent = excluded.parent, name = excluded.name, type = excluded.type, \
      known = excluded.known, inode = COALESCE(excluded.inode, inode), length = COALESCE(excluded.length, length), \
      mtime = COALESCE(excluded.mtime, mtime), ctime = COALESCE(excluded.ctime, ctime), state = excluded.state, \
      kind = excluded.kind, from_path = excluded.from_path, trigger = excluded.trigger, attempts = excluded.attempts, \
-     sweep = excluded.sweep";
+     sweep = excluded.sweep, mount_point = excluded.mount_point, hidden = excluded.hidden";
 
 /// Writes a watch's row; how far its ledger is counts only for a new one.
 pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
@@ -83,6 +83,8 @@ pub(super) fn write_checkpoint(conn: &Connection, checkpoint: &Checkpoint) -> Sq
             .maybe_word(pending.map(|p| p.trigger))?
             .value(pending.map(|p| p.attempts))?
             .maybe_number(pending.map(|p| p.sweep))?
+            .value(row.mount_point)?
+            .value(row.hidden)?
             .run()?;
     }
     write_watch(conn, &checkpoint.watch)?;
@@ -129,8 +131,8 @@ pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
 /// Gives every row of one ledger, by place.
 pub(super) fn nodes(conn: &Connection, watch: WatchId, mut each: impl FnMut(NodeRow)) -> Sql<()> {
     let mut statement = conn.prepare_cached(
-        "SELECT idx, parent, name, type, known, inode, length, mtime, ctime, state, kind, from_path, trigger, attempts, sweep \
-         FROM node WHERE watch = ?1 ORDER BY idx",
+        "SELECT idx, parent, name, type, known, inode, length, mtime, ctime, state, kind, from_path, trigger, attempts, sweep, \
+         mount_point, hidden FROM node WHERE watch = ?1 ORDER BY idx",
     )?;
     let mut rows = statement.query([watch.0])?;
     while let Some(row) = rows.next()? {
@@ -140,6 +142,8 @@ pub(super) fn nodes(conn: &Connection, watch: WatchId, mut each: impl FnMut(Node
             name: row.get_ref(2)?.as_blob()?.into(),
             file_type: columns::word(row, 3)?,
             known: row.get(4)?,
+            mount_point: row.get(15)?,
+            hidden: row.get(16)?,
             seen: columns::fingerprint(row, 5)?,
             state: node_state(row)?,
         });

@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 1] = [V1];
+const MIGRATIONS: [&str; 2] = [V1, V2];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -110,6 +110,12 @@ CREATE TABLE node (
     sweep INTEGER,
     PRIMARY KEY (watch, idx)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Mounts below a root and what they hide.
+const V2: &str = "
+ALTER TABLE node ADD COLUMN mount_point INTEGER NOT NULL DEFAULT 0; -- whether something is mounted at this folder
+ALTER TABLE node ADD COLUMN hidden INTEGER; -- the layer of mounts that it lies on, where that cannot be seen now
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

@@ -6,6 +6,7 @@
 //!  list ──► pool ──► visit ──► lister (source.arm first) ──► Listed
 //!  look ──► pool ──► visit ──► looker ──► Looked
 //!  kernel ──► inotify/reader ──► decode ──► HintRing        (or: notify ──► HintRing)
+//!  mounts, what leads to a root ──► surroundings ──► Mounted, RootMoved
 //! ```
 //!
 //! - Symbolic links are followed in the path of a root, never below it; what is not a folder is never opened.
@@ -30,6 +31,11 @@ mod opener;
 mod own;
 mod pool;
 mod source;
+#[cfg(target_os = "linux")]
+mod surroundings;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_surroundings.rs"]
+mod surroundings;
 mod sys;
 mod threads;
 mod visit;

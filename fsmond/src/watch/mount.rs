@@ -162,6 +162,62 @@ pub fn type_in_table(table: &[u8], mount: u64) -> Option<String> {
     })
 }
 
+/// What tells one mount from another, and where it is.
+#[cfg(target_os = "linux")]
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Mount {
+    /// Its number, device, root and type; numbers are used again.
+    what: Vec<u8>,
+    point: Vec<u8>,
+}
+
+/// The mounts in a table of the form of `/proc/self/mountinfo`.
+#[cfg(target_os = "linux")]
+pub fn mounts_in(table: &[u8]) -> std::collections::HashSet<Mount> {
+    table.split(|b| *b == b'\n').filter_map(mount_in).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn mount_in(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|b| *b == b' ');
+    let (number, _parent, device) = (fields.next()?, fields.next()?, fields.next()?);
+    let (root, point) = (fields.next()?, fields.next()?);
+    fields.find(|field| *field == b"-")?;
+    let (kind, source) = (fields.next()?, fields.next()?);
+    Some(Mount { what: [number, device, root, kind, source].join(&b' '), point: unescaped(point) })
+}
+
+/// Space, tab, newline and backslash are written as three octal digits after a backslash.
+#[cfg(target_os = "linux")]
+fn unescaped(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let octal = after.get(..3).filter(|_| byte == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &after[3..];
+            }
+            None => out.push(byte),
+        }
+    }
+    out
+}
+
+/// Where something is mounted in one table and not in the other; pseudo file systems too, since they hide as well.
+#[cfg(target_os = "linux")]
+pub fn changed_points(
+    before: &std::collections::HashSet<Mount>,
+    now: &std::collections::HashSet<Mount>,
+) -> Vec<Vec<u8>> {
+    let mut points: Vec<Vec<u8>> = before.symmetric_difference(now).map(|mount| mount.point.clone()).collect();
+    points.sort_unstable();
+    points.dedup();
+    points
+}
+
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
@@ -186,6 +242,16 @@ mod tests {
         for name in PSEUDO.iter().filter(|n| !["linprocfs", "linsysfs", "procfs", "fdescfs"].contains(n)) {
             assert!(MAGIC.iter().any(|(_, known)| known == name), "{name}");
         }
+    }
+
+    #[test]
+    fn only_mounts_that_came_or_went_are_changed() {
+        let before =
+            b"22 1 0:20 / /proc rw,nosuid - proc proc rw\n36 22 0:31 / /a\\040b\\134 rw master:1 x:2 - tmpfs t rw\n";
+        let now = b"22 1 0:20 / /proc ro - proc proc rw\n37 22 8:1 /sub /c rw - ext4 /dev/sda1 rw\njunk\n";
+        let points = changed_points(&mounts_in(before), &mounts_in(now));
+        assert_eq!(points, [b"/a b\\".to_vec(), b"/c".to_vec()]);
+        assert!(changed_points(&mounts_in(before), &mounts_in(before)).is_empty());
     }
 
     #[test]

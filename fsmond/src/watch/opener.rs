@@ -20,6 +20,7 @@ use super::mount::Class;
 use super::own::OwnFiles;
 use super::pool::Pool;
 use super::source::Source;
+use super::surroundings::Surroundings;
 use super::sys::{self, Facts};
 use super::threads::{Threads, lock};
 use super::visit::Root;
@@ -40,6 +41,7 @@ struct Inner {
     /// Why the notify backend is refused, if it is.
     notify_refused: Option<String>,
     instances: inotify::Instances,
+    surroundings: Surroundings,
     queue: Mutex<Queue>,
     roots: Mutex<Roots>,
 }
@@ -68,8 +70,9 @@ impl Opener {
     /// No root yet.
     pub fn new(threads: Threads, inbox: Inbox, ring: HintRing, own: OwnFiles, notify_refused: Option<String>) -> Self {
         let instances = inotify::Instances::new(threads.clone(), ring.clone());
+        let surroundings = Surroundings::new(threads.clone(), inbox.clone(), ring.clone());
         let (queue, roots) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { threads, inbox, ring, own, notify_refused, instances, queue, roots }))
+        Self(Arc::new(Inner { threads, inbox, ring, own, notify_refused, instances, surroundings, queue, roots }))
     }
 
     /// Opens a root soon. None is open for this watch.
@@ -106,6 +109,7 @@ impl Opener {
 
     /// Lets go of a watch. Gives what was open for it.
     pub fn close(&self, watch: WatchId) -> Option<(Arc<Root>, Pool)> {
+        self.0.surroundings.forget(watch);
         let mut roots = lock(&self.0.roots);
         let Some(Slot::Open(root, pool)) = roots.slots.remove(&watch) else { return None };
         let shared = roots.slots.values().any(|slot| matches!(slot, Slot::Open(_, other) if other.is(&pool)));
@@ -118,6 +122,7 @@ impl Opener {
     /// Ends the readers.
     pub fn quit(&self) {
         self.0.instances.quit();
+        self.0.surroundings.quit();
     }
 
     fn work(&self) {
@@ -179,9 +184,17 @@ impl Opener {
         }
         let mount_point = facts.mount_root.unwrap_or_else(|| differs_from_parent(base.as_fd(), &facts));
         let (source, backend, backend_why) = self.source(request, class, &fs_type)?;
+        let real = sys::real_path(base.as_fd(), path).map_err(problem)?;
+        self.0.surroundings.lead_to(request.watch, path);
+        // What changed before that is not told.
+        let still = sys::open_root(path).and_then(|again| sys::look_at_fd(again.as_fd())).map_err(problem)?;
+        if (still.dev, still.inode) != (facts.dev, facts.inode) {
+            return Err(RootProblem::Other("it is being replaced".to_owned()));
+        }
         let inode = if class.stable_inodes { facts.inode } else { 0 };
+        let real = RawPath::from(real);
         let root = Root { path: path.to_owned(), facts, class, source, closed: AtomicBool::new(false) };
-        Ok((root, RootFacts { backend, backend_why, fs_type, inode, mount_point }))
+        Ok((root, RootFacts { real, backend, backend_why, fs_type, inode, mount_point }))
     }
 
     /// Chooses the backend and starts it. A source that cannot be had becomes polling, with the reason.

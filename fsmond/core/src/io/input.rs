@@ -1,5 +1,6 @@
 //! Everything that can wake the machine.
 
+use fsmon_protocol::RawPath;
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Outcome;
@@ -19,6 +20,8 @@ pub enum Input {
         /// What its root is, or why it cannot be watched.
         result: Result<RootFacts, RootProblem>,
     },
+    /// Something was mounted or unmounted at these absolute paths, which hold no symbolic links.
+    Mounted(Vec<RawPath>),
     /// Parts of answers to [`super::Effect::List`].
     Listed(Vec<Listing>),
     /// Answers to [`super::Effect::Look`].
@@ -65,7 +68,8 @@ pub enum HintWhat {
         /// Whether by an unmount.
         unmounted: bool,
     },
-    /// The root itself was moved away: what comes now may be about another place.
+    /// The root itself, or a folder or link that leads to it, was moved away or replaced: what comes now may be about
+    /// another place.
     RootMoved,
     /// Events were lost: the queue was full.
     Overflow,
@@ -99,6 +103,8 @@ pub enum NameHint {
 /// What the root of a watch is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootFacts {
+    /// Its absolute path without symbolic links, as mounts are told.
+    pub real: RawPath,
     /// How changes are seen, as chosen for its mount.
     pub backend: Backend,
     /// Why that one, where it was not the first choice.
@@ -214,6 +220,8 @@ pub struct Stat {
     pub btime: i64,
     /// Whether it is one of fsmond's own files (state, log, socket): never watched.
     pub own: bool,
+    /// Whether something is mounted there; false where the system does not tell.
+    pub mount_point: bool,
 }
 
 /// An operation of the store that somebody waits for.

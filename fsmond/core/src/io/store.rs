@@ -134,6 +134,10 @@ pub struct NodeRow {
     pub file_type: FileType,
     /// Whether it is there, as far as the journal tells; not so for one whose delete is still to be processed.
     pub known: bool,
+    /// Whether it is a folder at which something is mounted.
+    pub mount_point: bool,
+    /// The layer of mounts that it lies on, where that cannot be seen now.
+    pub hidden: Option<u32>,
     /// What was last seen; none: what the stored row says stays.
     pub seen: Option<Fingerprint>,
     /// Where it stands.

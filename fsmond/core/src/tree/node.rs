@@ -37,6 +37,11 @@ impl Flags {
     pub const UNLISTED: Self = Self(1024);
     /// What a scan found of it is kept until the scan is complete, and nothing was told of it since.
     pub const DEFERRED: Self = Self(2048);
+    /// A folder at which something is mounted.
+    pub const MOUNT: Self = Self(4096);
+    /// It is known, and lies on a file system that cannot be seen now: another one is mounted over it, or it is not
+    /// mounted. Its `mark` says on which. Missing it is no deletion.
+    pub const HIDDEN: Self = Self(8192);
     /// It is a place that is free.
     pub(super) const FREE: Self = Self(0x8000);
 }
@@ -50,7 +55,7 @@ pub struct Node {
     pub(super) next: u32,
     pub(super) prev: u32,
     pub(super) generation: u32,
-    /// The listing that saw it last.
+    /// The listing that saw it last; of one that is hidden the layer that it lies on.
     pub mark: u32,
     /// For a file a hash of inode, size and mtime; for a folder its inode; 0 where unknown.
     pub ident: u64,

@@ -16,12 +16,17 @@ impl Watch {
             if !self.tree.in_use(gone) {
                 continue;
             }
-            self.forget_pending(gone, ctx);
-            self.tree.node_mut(gone).clear(Flags::MOVING);
-            // Not known any more, so that nothing becomes pending for its end.
-            self.tree.set_known(gone, false);
-            self.note_gone(gone, Trigger::FileChange, ctx);
+            self.drop_one(gone, ctx);
         }
+    }
+
+    /// Drops one entry, of which nothing is below any more.
+    pub(super) fn drop_one(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        self.forget_pending(at, ctx);
+        self.tree.node_mut(at).clear(Flags::MOVING);
+        // Not known any more, so that nothing becomes pending for its end.
+        self.tree.set_known(at, false);
+        self.note_gone(at, Trigger::FileChange, ctx);
     }
 
     /// Drops what the filters no longer let in. Filters may have become narrower while nobody was there to see it.

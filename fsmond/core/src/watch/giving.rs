@@ -38,7 +38,8 @@ impl Watch {
     fn all_pending(&mut self, sweep: u64, ctx: &mut Ctx<'_>) {
         for at in self.tree.subtree(ROOT) {
             let node = self.tree.node(at);
-            if node.file_type != FileType::File || !node.has(Flags::KNOWN) || node.has(Flags::PENDING) {
+            let seen = node.has(Flags::KNOWN) && !node.has(Flags::HIDDEN);
+            if node.file_type != FileType::File || !seen || node.has(Flags::PENDING) {
                 continue;
             }
             let pending = Pending::new(EventKind::Modify, fsmon_protocol::run::Trigger::FileChange, ctx.now.mono);

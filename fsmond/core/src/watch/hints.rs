@@ -30,7 +30,7 @@ impl Watch {
                     self.on_disarmed(at, unmounted, ctx);
                 }
             }
-            HintWhat::RootMoved => self.lose_root("it was moved away or deleted", ctx),
+            HintWhat::RootMoved => self.lose_root("it was moved away or replaced", GapReason::RootGone, ctx),
             HintWhat::Overflow => {
                 ctx.shared.counters.overflows += 1;
                 self.suspect_all(GapReason::Overflow, ctx);
@@ -158,14 +158,13 @@ impl Watch {
             self.armed -= 1;
         }
         if at == ROOT {
-            self.lose_root(if unmounted { "its file system was unmounted" } else { "it was deleted" }, ctx);
+            let why = if unmounted { "its file system was unmounted" } else { "it was deleted" };
+            self.lose_root(why, GapReason::RootGone, ctx);
             return;
         }
         if unmounted {
-            // What was on it is hidden, not deleted: what is there now is compared, with the brake on mass deletes.
-            let scope = self.absolute(at);
-            self.open_gap(GapReason::Mount, scope, ctx);
-            self.want_scan(None);
+            // What was on it is hidden, not deleted: what is there now is compared.
+            self.doubt(self.mount_of(at), GapReason::Mount, ctx);
         } else {
             self.suspect(at, Told::DELETED, When::Now, ctx);
         }

@@ -178,6 +178,8 @@ impl Watch {
             name: from.map_or(node.name(), |from| &from.name).into(),
             file_type: node.file_type,
             known: node.has(Flags::KNOWN),
+            mount_point: node.has(Flags::MOUNT),
+            hidden: node.has(Flags::HIDDEN).then_some(node.mark),
             seen: dir.or(seen),
             state: pending.map_or(NodeState::Clean, Pending::to_state),
         }
@@ -194,7 +196,13 @@ impl Watch {
             node.ident = if dir && seen.inode == 0 { 0 } else { ident(row.file_type, seen) };
             node.ctime = ctime_hash(seen.ctime);
         }
+        if row.mount_point {
+            node.set(Flags::MOUNT);
+        }
         self.tree.set_known(row.index, row.known);
+        if row.hidden.is_some() {
+            self.tree.set_hidden(row.index, row.hidden);
+        }
         let (pending, failed) = match row.state {
             NodeState::Clean => return true,
             NodeState::Pending(row) => (row, false),
@@ -258,7 +266,7 @@ impl Watch {
         }
         let Some(at) = self.place_for(rel, event.file_type, ctx) else { return };
         let fingerprint = seen.unwrap_or(Fingerprint { inode: 0, size: 0, mtime: 0, ctime: 0 });
-        let stat = Stat { file_type: event.file_type, fingerprint, btime: 0, own: false };
+        let stat = Stat { file_type: event.file_type, fingerprint, btime: 0, own: false, mount_point: false };
         self.note_present(at, &stat);
         if event.file_type == FileType::Dir && fingerprint.inode == 0 {
             // It was told before its listing had given its inode: any folder of that name is the one.
@@ -288,7 +296,7 @@ impl Watch {
         self.drop_subtree(from, ctx);
         self.ledger.touched.insert(at);
         if let Some(seen) = seen {
-            let stat = Stat { file_type: event.file_type, fingerprint: seen, btime: 0, own: false };
+            let stat = Stat { file_type: event.file_type, fingerprint: seen, btime: 0, own: false, mount_point: false };
             self.note_present(at, &stat);
         }
         if event.file_type == FileType::File {

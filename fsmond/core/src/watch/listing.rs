@@ -155,7 +155,7 @@ impl Watch {
         let node = self.tree.node(at);
         if !node.has(Flags::KNOWN) && node.is_dir() {
             let fingerprint = Fingerprint { inode: inode.unwrap_or(0), size: 0, mtime: 0, ctime: 0 };
-            let stat = Stat { file_type: FileType::Dir, fingerprint, btime: 0, own: false };
+            let stat = Stat { file_type: FileType::Dir, fingerprint, btime: 0, own: false, mount_point: false };
             self.tell_create(at, stat, Learnt::LIVE, ctx);
             self.tree.node_mut(at).ident = inode.map_or(0, dir_ident);
         } else if let Some(inode) = inode.filter(|_| node.ident == 0) {
@@ -178,7 +178,9 @@ impl Watch {
             return;
         };
         let node = self.tree.node_mut(at);
-        node.mark = tag;
+        if !node.has(Flags::HIDDEN) {
+            node.mark = tag;
+        }
         if node.has(Flags::SUSPECT) {
             // A look is due anyhow; the reconcile waits for it, and a folder is listed when it has confirmed it.
             if dir {
@@ -190,14 +192,21 @@ impl Watch {
             return;
         }
         let known = node.has(Flags::KNOWN);
-        if known && dir && node.is_dir() && [0, dir_ident(stat.fingerprint.inode)].contains(&node.ident) {
+        let same_folder = known
+            && dir
+            && node.is_dir()
+            && !node.has(Flags::HIDDEN)
+            && node.has(Flags::MOUNT) == stat.mount_point
+            && [0, dir_ident(stat.fingerprint.inode)].contains(&node.ident);
+        if same_folder {
             if asked.deep {
                 self.list_folder(at, true, asked.scan, ctx);
             }
             return;
         }
         let facts = super::looks::facts_of(&stat);
-        let same = known && !dir && node.file_type == stat.file_type && node.ident == facts.ident;
+        let same =
+            known && !dir && !node.has(Flags::HIDDEN) && node.file_type == stat.file_type && node.ident == facts.ident;
         if !(same && node.ctime == facts.ctime) {
             if dir {
                 self.tree.node_mut(at).set(Flags::UNLISTED);
@@ -234,7 +243,8 @@ impl Watch {
             .children(folder)
             .filter(|&at| {
                 let node = self.tree.node(at);
-                node.mark != tag && node.has(Flags::KNOWN) && !node.has(Flags::MOVING)
+                let seen = node.has(Flags::KNOWN) && !node.has(Flags::HIDDEN);
+                node.mark != tag && seen && !node.has(Flags::MOVING)
             })
             .collect();
         for at in missing {
@@ -308,7 +318,7 @@ impl Watch {
                 // Asked for by a path that may have been renamed since.
                 self.list_folder(at, asked.deep, asked.scan, ctx);
             }
-            FolderProblem::Gone if at == ROOT => self.lose_root("it is not there", ctx),
+            FolderProblem::Gone if at == ROOT => self.lose_root("it is not there", GapReason::RootGone, ctx),
             FolderProblem::Gone if known => {
                 let told = if asked.scan { Told::SCAN } else { Told::FOUND };
                 self.tree.node_mut(at).set(Flags::UNLISTED);

@@ -1,5 +1,6 @@
 //! Looks: sent for what is due, and concluded by the merge table when their answers come.
 
+use fsmon_protocol::event::GapReason;
 use fsmon_protocol::fingerprint::FileType;
 
 use super::Watch;
@@ -116,7 +117,7 @@ impl Watch {
             }
         }
         if gone && folder == ROOT {
-            self.lose_root("it is not there", ctx);
+            self.lose_root("it is not there", GapReason::RootGone, ctx);
         } else if gone {
             self.suspect(folder, Told::SOMETHING, When::Now, ctx);
         } else {
@@ -126,6 +127,9 @@ impl Watch {
 
     /// Concludes from a look and what was told before it.
     fn conclude(&mut self, at: u32, seen: Option<Stat>, told: Told, ctx: &mut Ctx<'_>) {
+        if self.concludes_layer(at, seen, told, ctx) {
+            return;
+        }
         let node = self.tree.node(at);
         let known =
             node.has(Flags::KNOWN).then_some(Facts { file_type: node.file_type, ident: node.ident, ctime: node.ctime });
@@ -171,6 +175,33 @@ impl Watch {
             }
             _ => self.tell_gone(at, learnt, ctx),
         }
+    }
+
+    /// Concludes what is a matter of mounts, and of folders that a scan compares by their paths: whether that was all.
+    fn concludes_layer(&mut self, at: u32, seen: Option<Stat>, told: Told, ctx: &mut Ctx<'_>) -> bool {
+        let hidden = self.tree.node(at).has(Flags::HIDDEN);
+        let Some(stat) = seen else {
+            if hidden {
+                // As was known: it cannot be seen.
+                self.park(at);
+            }
+            return hidden;
+        };
+        let scan = told.any(Told::SCAN);
+        if self.layer_changed(at, &stat) {
+            self.switch_layer(at, &stat, scan && self.scan.is_some(), ctx);
+            return true;
+        }
+        if hidden {
+            self.show(at, ctx.now.mono);
+        }
+        let folders = self.tree.node(at).is_dir() && stat.file_type == FileType::Dir;
+        if folders && self.tree.node(at).has(Flags::KNOWN) && (hidden || (scan && !told.live())) {
+            // Another folder at the same path: what is in it is compared with what was in that one.
+            self.tree.node_mut(at).set(Flags::UNLISTED);
+            self.note_present(at, &stat);
+        }
+        false
     }
 
     fn conclude_create(&mut self, at: u32, stat: Stat, learnt: Learnt, ctx: &mut Ctx<'_>) {

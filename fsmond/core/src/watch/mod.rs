@@ -3,7 +3,7 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle`
 //! and `runs` process it. Around
-//! them: `root`, `reconcile`, `rename`, `clocks`, `ledger`, `status`. A watch knows no other watch.
+//! them: `root`, `mounts`, `reconcile`, `rename`, `clocks`, `ledger`, `status`. A watch knows no other watch.
 
 mod clocks;
 mod dropping;
@@ -12,6 +12,7 @@ mod hints;
 mod ledger;
 mod listing;
 mod looks;
+mod mounts;
 pub mod pending;
 mod reconcile;
 mod rename;
@@ -110,8 +111,8 @@ pub struct Watch {
     baseline_done: bool,
     /// Sweeps that wait for the next reconcile.
     wanted_by: Vec<u64>,
-    /// A reconcile is wanted.
-    scan_wanted: bool,
+    /// A reconcile is wanted of this and all below it.
+    scan_wanted: Option<Handle>,
     gaps: Vec<OpenGap>,
     limbo: Vec<Limbo>,
     pending: PendingMap,
@@ -158,7 +159,7 @@ impl Watch {
             scan: None,
             baseline_done: row.baseline_done,
             wanted_by: Vec::new(),
-            scan_wanted: true,
+            scan_wanted: Some(NodeId::ROOT),
             gaps: Vec::new(),
             limbo: Vec::new(),
             pending: PendingMap::default(),

@@ -1,5 +1,5 @@
 //! Reconcile: the one way in which anything missed is found. Start, overflow, error, mount, poll and schedule all end
-//! here: the whole tree is listed and compared with what is known.
+//! here: the whole tree, or where the scope is known a part of it, is listed and compared with what is known.
 //!
 //! What a scan finds new or gone is kept until it is complete, then paired into renames; and if it would delete much,
 //! nothing is told and the watch is held. Modifications are told as they are found, unless the root is another one.
@@ -11,11 +11,13 @@ use fsmon_protocol::event::{Gap, GapReason, WatchChangeStatus, What, Why};
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::units::Timestamp;
 
+use super::mounts::below;
+use super::suspects::When;
 use super::tell::Learnt;
 use super::{Handle, Root, Watch};
 use crate::ident::ident_of;
-use crate::io::{LogLevel, Stat};
-use crate::judge::Verdict;
+use crate::io::{LogLevel, NodeId, Stat};
+use crate::judge::{Told, Verdict};
 use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT};
 
@@ -42,6 +44,8 @@ pub(super) struct Scan {
     pub folders: u64,
     /// Events it led to.
     pub found: u64,
+    /// Whether it is of the whole tree.
+    whole: bool,
     /// Sweeps that wait for it.
     sweeps: Vec<u64>,
     /// Whether the root is another one than before.
@@ -54,13 +58,20 @@ pub(super) struct Scan {
 impl Watch {
     /// Asks for a reconcile, as soon as the one under way is done; a sweep may wait for it.
     pub fn want_scan(&mut self, sweep: Option<u64>) {
-        self.scan_wanted = true;
+        self.scan_wanted = Some(NodeId::ROOT);
         self.wanted_by.extend(sweep);
+    }
+
+    /// Asks for a reconcile of one entry and all below it. Where two are wanted, all of the watch is compared.
+    pub(super) fn want_scan_below(&mut self, at: u32) {
+        let id = self.tree.id(at);
+        let other = self.scan_wanted.is_some_and(|wanted| wanted != id);
+        self.scan_wanted = Some(if other || !self.baseline_done { NodeId::ROOT } else { id });
     }
 
     /// When the next reconcile begins, if one is wanted and none is under way.
     pub(super) fn scan_deadline(&self) -> Option<u64> {
-        (self.scan_wanted && self.scan.is_none() && self.acts()).then_some(self.clocks.next_scan)
+        (self.scan_wanted.is_some() && self.scan.is_none() && self.acts()).then_some(self.clocks.next_scan)
     }
 
     pub(super) fn maybe_start_scan(&mut self, ctx: &mut Ctx<'_>) {
@@ -69,16 +80,27 @@ impl Watch {
         }
         let Root::Open(facts) = &self.root else { return };
         let now = (facts.fs_type.clone(), facts.inode, facts.mount_point);
-        self.scan_wanted = false;
-        self.gaps.iter_mut().for_each(|gap| gap.closing = true);
-        self.limit = None;
+        let another_root = self.root_before.as_ref().is_some_and(|before| *before != now);
+        let wanted = self.scan_wanted.take().and_then(|id| self.tree.place(id));
+        let top = wanted.filter(|&at| !self.tree.moving(at)).unwrap_or(ROOT);
+        let scope = self.absolute(top);
+        for gap in &mut self.gaps {
+            gap.closing = below(scope.as_bytes(), gap.scope.as_bytes()).is_some();
+        }
+        self.clocks.next_scan = ctx.now.mono.saturating_add(APART);
         self.scan = Some(Scan {
+            whole: top == ROOT,
             sweeps: std::mem::take(&mut self.wanted_by),
-            another_root: self.root_before.as_ref().is_some_and(|before| *before != now),
+            another_root,
             ..Scan::default()
         });
-        self.clocks.next_scan = ctx.now.mono.saturating_add(APART);
-        self.list_folder(ROOT, true, true, ctx);
+        if top == ROOT {
+            self.limit = None;
+            self.list_folder(ROOT, true, true, ctx);
+        } else {
+            self.tree.node_mut(top).set(Flags::UNLISTED);
+            self.suspect(top, Told::SCAN, When::Now, ctx);
+        }
     }
 
     /// Keeps a finding of the scan until it is complete. Returns whether it did.
@@ -210,6 +232,13 @@ impl Watch {
         }
         if cured {
             self.note(WatchChangeStatus::Recovered, None, ctx);
+        }
+        if !scan.whole {
+            if self.gaps.iter().any(|gap| gap.reason != GapReason::Limit) {
+                // What they stand for has moved or grown meanwhile: no gap stays open without a reconcile to come.
+                self.want_scan(None);
+            }
+            return;
         }
         if let Root::Open(facts) = &self.root {
             self.root_before = Some((facts.fs_type.clone(), facts.inode, facts.mount_point));

@@ -2,6 +2,7 @@
 
 use fsmon_protocol::event::{GapReason, WatchChangeStatus};
 
+use super::mounts::GATHER;
 use super::{Root, Watch};
 use crate::io::{Effect, LogLevel, OpenRequest, RootFacts, RootProblem};
 use crate::shared::Ctx;
@@ -53,7 +54,7 @@ impl Watch {
     }
 
     /// The root is no more where it was.
-    pub(super) fn lose_root(&mut self, why: &str, ctx: &mut Ctx<'_>) {
+    pub(super) fn lose_root(&mut self, why: &str, reason: GapReason, ctx: &mut Ctx<'_>) {
         if !matches!(self.root, Root::Open(_)) {
             return;
         }
@@ -61,15 +62,21 @@ impl Watch {
         self.abandon_scan(ctx);
         self.root = Root::Opening;
         ctx.log(LogLevel::Warn, format!("watch {}: lost its root {}: {why}", self.name, self.root_path));
-        self.open_gap(GapReason::RootGone, self.root_path.clone(), ctx);
-        self.open(ctx);
+        self.open_gap(reason, self.root_path.clone(), ctx);
+        if reason == GapReason::Mount {
+            self.clocks.retry_root = Some(ctx.now.mono.saturating_add(GATHER));
+        } else {
+            self.open(ctx);
+        }
     }
 
     fn wait_for_root(&mut self, why: &str, ctx: &mut Ctx<'_>) {
         if !matches!(&self.root, Root::Waiting(before, _) if before == why) {
             let detail = format!("{} {why}; looking for it every second", self.root_path);
             self.note(WatchChangeStatus::Waiting, Some(detail.clone()), ctx);
-            self.open_gap(GapReason::RootGone, self.root_path.clone(), ctx);
+            if !self.gaps.iter().any(|gap| gap.scope == self.root_path && !gap.closing) {
+                self.open_gap(GapReason::RootGone, self.root_path.clone(), ctx);
+            }
         }
         self.root = Root::Waiting(why.to_owned(), 0);
         self.clocks.retry_root = Some(ctx.now.mono.saturating_add(RETRY));

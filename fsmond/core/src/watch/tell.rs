@@ -124,6 +124,11 @@ impl Watch {
         }
         self.tree.set_known(at, true);
         let node = self.tree.node_mut(at);
+        if stat.mount_point {
+            node.set(Flags::MOUNT);
+        } else {
+            node.clear(Flags::MOUNT);
+        }
         node.ident = ident_of(stat);
         node.ctime = ctime_hash(stat.fingerprint.ctime);
         self.ledger.dirty(&mut self.tree, at, Some(stat.fingerprint));
@@ -138,6 +143,11 @@ impl Watch {
         for gone in self.tree.subtree(at) {
             if !self.tree.in_use(gone) {
                 // Its place was freed with the last entry in it.
+                continue;
+            }
+            if self.tree.node(gone).has(Flags::HIDDEN) {
+                // Nobody knows what became of it; should it be seen again, it is new.
+                self.drop_one(gone, ctx);
                 continue;
             }
             let node = self.tree.node(gone);
@@ -175,7 +185,7 @@ impl Watch {
     }
 
     /// What the source and the lister hold for an entry is no more wanted.
-    fn forget_watching(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+    pub(super) fn forget_watching(&mut self, at: u32, ctx: &mut Ctx<'_>) {
         self.suspects.forget(at);
         let node = self.tree.node_mut(at);
         // Also where the suspicion itself was handed on to another entry: a flag left would keep this place for ever.

@@ -185,6 +185,7 @@ impl Daemon {
             return false;
         }
         let facts = RootFacts {
+            real: "/w".into(),
             backend: Backend::Inotify,
             backend_why: None,
             fs_type: "sim".into(),

@@ -200,6 +200,8 @@ pub(super) fn node(dice: &mut Dice, index: u32) -> NodeRow {
         name: format!("name-{}", dice.below(1000)).into_bytes().into(),
         file_type: dice.one(&TYPES),
         known: dice.below(4) > 0,
+        mount_point: dice.below(9) == 0,
+        hidden: dice.maybe(|d| d.small(u32::MAX)),
         seen: dice.maybe(|d| fingerprint(d.below(u64::MAX))),
         state: match dice.below(3) {
             0 => NodeState::Clean,

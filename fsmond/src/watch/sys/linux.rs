@@ -2,8 +2,8 @@
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{
@@ -27,6 +27,12 @@ static NO_OPENAT2: AtomicBool = AtomicBool::new(false);
 /// Opens the root as a place to start from, following symbolic links in its path. Needs no right to read it.
 pub fn open_root(path: &Path) -> Result<OwnedFd> {
     open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The path of an open folder without symbolic links, as the kernel has it now; `path` led there.
+pub fn real_path(folder: BorrowedFd<'_>, path: &Path) -> Result<PathBuf> {
+    let link = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    std::fs::read_link(link).or_else(|_| path.canonicalize()).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
 }
 
 /// Opens a folder beneath the root without following any symbolic link: to read it, or only as a place to look from.

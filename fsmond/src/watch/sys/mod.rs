@@ -11,13 +11,17 @@ use super::own::OwnSet;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{fs_type, fs_type_of_root, look_at, look_at_fd, look_at_path, names, open_beneath, open_root};
+pub use linux::{
+    fs_type, fs_type_of_root, look_at, look_at_fd, look_at_path, names, open_beneath, open_root, real_path,
+};
 
 #[cfg(any(not(target_os = "linux"), test))]
 #[cfg_attr(target_os = "linux", allow(dead_code, reason = "compiled on Linux to be tested there"))]
 mod portable;
 #[cfg(not(target_os = "linux"))]
-pub use portable::{fs_type, fs_type_of_root, look_at, look_at_fd, look_at_path, names, open_beneath, open_root};
+pub use portable::{
+    fs_type, fs_type_of_root, look_at, look_at_fd, look_at_path, names, open_beneath, open_root, real_path,
+};
 
 #[cfg(test)]
 #[cfg(target_os = "linux")]
@@ -59,6 +63,7 @@ impl Facts {
             },
             btime: self.btime,
             own: own.contains(self.dev, self.inode),
+            mount_point: self.mount_root.unwrap_or(false),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, fstat, open, openat, stat, statat};
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 use rustix::path::Arg;
 
 use super::{Facts, components, file_type, nanos};
@@ -15,6 +15,11 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 /// Opens the root as a place to start from, following symbolic links in its path.
 pub fn open_root(path: &Path) -> Result<OwnedFd> {
     open(path, FOLDER, Mode::empty())
+}
+
+/// The path of an open folder without symbolic links; `path` led there.
+pub fn real_path(_folder: BorrowedFd<'_>, path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
 }
 
 /// Opens a folder beneath the root without following any symbolic link.

@@ -261,8 +261,12 @@ impl Daemon {
     }
 
     fn read(&mut self) -> Result<bool, String> {
-        if self.holds("reads") || self.disk.queue.is_empty() {
+        if self.holds("reads") || (self.disk.queue.is_empty() && self.disk.mounted.is_empty()) {
             return Ok(false);
+        }
+        if !self.disk.mounted.is_empty() {
+            let points = std::mem::take(&mut self.disk.mounted);
+            self.step(Input::Mounted(points))?;
         }
         let mut hints = std::mem::take(&mut self.disk.queue);
         let watches: BTreeSet<WatchId> = hints.iter().map(|hint| hint.watch).collect();
@@ -281,6 +285,7 @@ impl Daemon {
             Some(inode) if !self.disk.is_dir(inode) => Err(RootProblem::NotAFolder),
             Some(inode) if !self.disk.readable(inode) => Err(RootProblem::NotPermitted),
             Some(inode) => Ok(RootFacts {
+                real: request.root.clone(),
                 backend: if request.backend == Backend::Auto { Backend::Inotify } else { request.backend },
                 backend_why: None,
                 fs_type: "memory".to_owned(),

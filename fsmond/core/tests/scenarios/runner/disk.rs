@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use fsmon_core::io::{Hint, HintWhat, Name, NameHint, NodeId, Stat, WatchId};
+use fsmon_protocol::RawPath;
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 
 /// File times advance in ticks of this, as most kernels do.
@@ -31,6 +32,8 @@ pub struct Disk {
     /// What a mount hides, by the inode of what is seen instead.
     hidden: HashMap<u64, u64>,
     mounts: HashSet<u64>,
+    /// Where something was mounted or unmounted, not yet told.
+    pub mounted: Vec<RawPath>,
     /// Nanoseconds since 1970.
     pub wall: i64,
 }
@@ -49,6 +52,7 @@ impl Disk {
             silent: false,
             hidden: HashMap::new(),
             mounts: HashSet::new(),
+            mounted: Vec::new(),
             wall,
         };
         disk.make(FileType::Dir);
@@ -104,7 +108,7 @@ impl Disk {
 
     pub fn stat(&self, inode: u64) -> Stat {
         let it = &self.inodes[&inode];
-        Stat { file_type: it.file_type, fingerprint: it.stat, btime: 0, own: false }
+        Stat { file_type: it.file_type, fingerprint: it.stat, btime: 0, own: false, mount_point: self.is_mount(inode) }
     }
 
     pub fn child(&self, folder: u64, name: &[u8]) -> Option<u64> {
@@ -295,6 +299,7 @@ impl Disk {
         self.mounts.insert(top);
         self.hidden.insert(top, below);
         self.link_in(folder, name, top);
+        self.mounted.push(path.into());
         Ok(())
     }
 
@@ -303,6 +308,7 @@ impl Disk {
         let (folder, name, top) = self.there(path)?;
         let below = *self.hidden.get(&top).ok_or(format!("{path}: nothing is mounted there"))?;
         self.link_in(folder, name, below);
+        self.mounted.push(path.into());
         let mut folders = vec![top];
         while let Some(at) = folders.pop() {
             folders.extend(self.entries(at).into_iter().map(|(_, i)| i).filter(|&i| self.is_dir(i)));
