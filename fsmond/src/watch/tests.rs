@@ -38,6 +38,7 @@ pub struct Bench {
     pub own: OwnFiles,
     pub dir: TempDir,
     hints: Vec<Hint>,
+    mounted: Vec<RawPath>,
 }
 
 /// What a whole listing said.
@@ -68,7 +69,7 @@ impl Bench {
         let own = OwnFiles::default();
         let edge = Watching::start_with(to_inbox, to_ring, own.clone(), None);
         let dir = tempfile::tempdir().unwrap();
-        Self { edge, inbox, ring, own, dir, hints: Vec::new() }
+        Self { edge, inbox, ring, own, dir, hints: Vec::new(), mounted: Vec::new() }
     }
 
     pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
@@ -79,15 +80,31 @@ impl Bench {
         self.dir.path().join(OsStr::from_bytes(below))
     }
 
+    /// The next answer. Mounts are told to everybody, those of other tests too: they are kept apart.
     pub fn answer(&mut self) -> Input {
         let until = Instant::now() + LIMIT;
         loop {
             match self.inbox.try_recv() {
+                Ok(Input::Mounted(points)) => self.mounted.extend(points),
                 Ok(input) => return input,
                 Err(TryRecvError::Empty) if Instant::now() < until => std::thread::sleep(Duration::from_micros(200)),
                 Err(error) => panic!("no answer: {error}"),
             }
         }
+    }
+
+    /// Waits until it is told that something was mounted or unmounted here.
+    pub fn mounted(&mut self, point: &Path) {
+        let point = RawPath::from(point.to_owned());
+        let until = Instant::now() + LIMIT;
+        while !self.mounted.contains(&point) {
+            match self.inbox.try_recv() {
+                Ok(Input::Mounted(points)) => self.mounted.extend(points),
+                Err(TryRecvError::Empty) if Instant::now() < until => std::thread::sleep(Duration::from_micros(200)),
+                other => panic!("no mount: {other:?}"),
+            }
+        }
+        self.mounted.retain(|told| *told != point);
     }
 
     pub fn open_at(&mut self, watch: WatchId, root: &Path, backend: Backend) -> Result<RootFacts, RootProblem> {

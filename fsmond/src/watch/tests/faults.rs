@@ -188,6 +188,7 @@ fn an_unmount_is_not_blocked_and_is_told() {
     let umount = std::process::Command::new("umount").arg(&at).status().unwrap();
     assert!(umount.success());
     b.hint(&HintWhat::Disarmed { folder: R, unmounted: true });
+    b.mounted(&at.canonicalize().unwrap());
     // What is below the mount is another folder, not the emptied root.
     let whole = b.list(R, "");
     assert_eq!((whole.entries.len(), whole.end), (0, Err(FolderProblem::Gone)));
