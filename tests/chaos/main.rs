@@ -22,11 +22,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 
-use fsmon_tests::{Daemon, LIMIT, wait};
+use fsmon_tests::mirror::Wrong;
+use fsmon_tests::{Daemon, LIMIT, Mirror, wait};
 
 use crate::place::Place;
 use crate::story::Story;
-use crate::truth::{Mirror, Wrong};
 
 /// How many histories without another wish.
 const SEEDS: u64 = 20;
@@ -83,7 +83,7 @@ fn history(seed: u64) -> Result<faults::Counts, ()> {
         Ok(Err(wrong)) => wrong,
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map_or("it panicked, see above", String::as_str);
-            Wrong { what: text.to_owned(), paths: Vec::new() }
+            Wrong::new(text.to_owned())
         }
     };
     story.tell_failure(seed, &wrong, &daemon);
@@ -108,10 +108,10 @@ fn act(seed: u64, place: &Place, daemon: &mut Daemon, story: &Story) -> Result<f
         // A write by one name of a file tells nothing about its other names: the next comparison finds it.
         daemon.until("it can be looked at", || daemon.ctl(["run-now", "data"]).code == 0);
     }
-    let mut mirror = Mirror::default();
+    let mut mirror = Mirror::new(&place.root());
     let mut wrong = None;
     wait::holds_within(LIMIT, || {
-        wrong = mirror.compare(place, daemon, &job).err();
+        wrong = mirror.compare(daemon, &job).err();
         wrong.is_none()
     });
     if let Some(wrong) = wrong {
@@ -119,13 +119,13 @@ fn act(seed: u64, place: &Place, daemon: &mut Daemon, story: &Story) -> Result<f
     }
     truth::check_runs(&job, counts.repeats() * CONCURRENCY, &daemon.dir("locks"))?;
     daemon.wait_idle("data");
-    mirror.compare(place, daemon, &job)?;
+    mirror.compare(daemon, &job)?;
     // The ledger is the tree: a start over an unchanged tree finds nothing to tell and nothing to do.
     let (last, runs) = (mirror.last(), job.runs().len());
     daemon.restart();
     daemon.wait_watching("data");
     daemon.wait_idle("data");
-    mirror.compare(place, daemon, &job)?;
+    mirror.compare(daemon, &job)?;
     mirror.nothing_after(last, runs, &job)?;
     Ok(counts)
 }

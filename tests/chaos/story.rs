@@ -7,8 +7,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use fsmon_tests::Daemon;
-
-use crate::truth::Wrong;
+use fsmon_tests::mirror::Wrong;
 
 /// Every step of writers and faults.
 pub struct Story {

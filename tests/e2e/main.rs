@@ -16,6 +16,7 @@ mod refusals;
 mod restart;
 mod service;
 mod socket;
+mod state;
 mod tools;
 mod units;
 mod watching;

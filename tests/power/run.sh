@@ -105,7 +105,7 @@ wait_line() {
 
 fail() {
     trap - EXIT
-    kill -9 "${machine:-0}" 2>/dev/null || true
+    kill -9 "$machine" 2>/dev/null || true
     echo "FAILED after cut $cut, seed $seed: $*; all of it is in $work"
     tail -20 "$work/$cut-"*.console
     exit 1

@@ -155,6 +155,21 @@ impl Daemon {
         self.child.as_ref().map(Child::id).or(self.background).expect("a daemon that runs")
     }
 
+    /// Whether it was started and its end was not yet seen.
+    pub fn is_started(&self) -> bool {
+        self.child.is_some() || self.background.is_some()
+    }
+
+    /// Whether it was started and lives.
+    pub fn runs(&self) -> bool {
+        self.is_started() && process::lives(self.pid())
+    }
+
+    /// What starts it from the next start on.
+    pub fn set_wrapper(&mut self, wrapper: Vec<String>) {
+        self.options.wrapper = wrapper;
+    }
+
     /// `program` with the environment that both programs get, and nothing of the tester's own but what finds programs.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);

@@ -10,6 +10,7 @@
 pub mod ctl;
 pub mod daemon;
 pub mod job;
+pub mod mirror;
 pub mod names;
 pub mod process;
 pub mod programs;
@@ -20,5 +21,6 @@ pub mod wait;
 pub use ctl::Ran;
 pub use daemon::{Daemon, DaemonOptions, StartFailure};
 pub use job::{Job, JobRun};
+pub use mirror::Mirror;
 pub use tail::{Line, Tail};
 pub use wait::{LIMIT, until};

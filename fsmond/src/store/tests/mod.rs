@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod faults;
 mod history;
+mod migration;
 mod model;
 mod retention;
 mod round_trip;
