@@ -81,6 +81,8 @@ pub struct Options {
     pub allow_missing: Option<bool>,
     /// Record changes of mode or owner.
     pub attrib: Option<bool>,
+    /// Whom the command runs as, `USER[:GROUP]`; an empty word: the daemon's own user.
+    pub run_as: Option<String>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -115,7 +117,8 @@ macro_rules! for_every_option {
             backend,
             poll_interval,
             allow_missing,
-            attrib
+            attrib,
+            run_as
         )
     };
 }
@@ -170,6 +173,7 @@ pub struct Rules {
     pub poll_interval: Span,
     pub allow_missing: bool,
     pub attrib: bool,
+    pub run_as: Option<String>,
 }
 
 impl Rules {
@@ -206,6 +210,7 @@ impl Rules {
             poll_interval: o.poll_interval.unwrap_or(Span::secs(30)),
             allow_missing: o.allow_missing.unwrap_or(false),
             attrib: o.attrib.unwrap_or(false),
+            run_as: o.run_as.filter(|user| !user.is_empty()),
         }
     }
 
@@ -245,6 +250,17 @@ impl Rules {
                 return usage(
                     &format!("env '{name}' is not NAME=VALUE, or takes a name that begins with FSMON_"),
                     "write it as NAME=VALUE",
+                );
+            }
+        }
+        if let Some(run_as) = &self.run_as {
+            let (user, group) = run_as.split_once(':').unwrap_or((run_as, "0"));
+            let odd = |c: char| c.is_control() || c.is_whitespace() || c == ':';
+            if [user, group].iter().any(|name| name.is_empty() || name.contains(odd)) {
+                let shown = crate::path::escape(run_as.as_bytes());
+                return usage(
+                    &format!("run-as '{shown}' is not USER or USER:GROUP"),
+                    "write it like alice or alice:staff",
                 );
             }
         }

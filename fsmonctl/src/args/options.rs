@@ -144,6 +144,10 @@ pub struct OptionArgs {
     /// Record no changes of mode or owner (the default)
     #[arg(long, overrides_with = "attrib", help_heading = "How to look")]
     no_attrib: bool,
+
+    /// Run the command as this user, with that user's groups; '' for the daemon's own (only a daemon of root can)
+    #[arg(long, value_name = "USER[:GROUP]", help_heading = "The command")]
+    run_as: Option<String>,
 }
 
 /// A word of the command line and what it means.
@@ -201,6 +205,7 @@ impl OptionArgs {
             poll_interval: self.poll_interval,
             allow_missing: either(self.allow_missing, self.no_allow_missing),
             attrib: either(self.attrib, self.no_attrib),
+            run_as: self.run_as,
         })
     }
 }
@@ -283,6 +288,7 @@ mod tests {
             "--poll-interval=5s",
             "--allow-missing",
             "--attrib",
+            "--run-as=alice:staff",
         ])
         .unwrap();
         let text = serde_json::to_value(&got).unwrap();

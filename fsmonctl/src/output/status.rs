@@ -276,6 +276,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("poll-interval", r.poll_interval.to_string()),
         ("allow-missing", yes(r.allow_missing)),
         ("attrib", yes(r.attrib)),
+        ("run-as", r.run_as.clone().unwrap_or_else(|| "the daemon's user".into())),
     ];
     rows.extend(r.min_size.map(|size| ("min-size", size.to_string())));
     rows.extend(r.max_size.map(|size| ("max-size", size.to_string())));

@@ -1,11 +1,13 @@
 //! What fsmonctl may ask of the daemon as a process.
 
 use fsmon_protocol::rpc_types::{Reloaded, Reply};
+use fsmon_protocol::spec::{Options, Rules};
 use fsmon_protocol::units::{Span, Timestamp};
 use fsmon_protocol::{ApiError, ErrorKind};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
@@ -15,6 +17,8 @@ use crate::host::clock;
 use crate::host::log::LogHandle;
 use crate::host::notify;
 use crate::rpc::{Control, DaemonFacts};
+use crate::runner::run_as::Account;
+use crate::runner::trust;
 
 /// How many requests may wait for the daemon's loop. Full: the caller waits.
 pub const REQUESTS: usize = 16;
@@ -39,7 +43,11 @@ pub struct DaemonControl {
     state: PathBuf,
     config: Option<PathBuf>,
     log_file: PathBuf,
+    defaults: Defaults,
 }
+
+/// The defaults of the config, as of the last time it was read.
+pub type Defaults = Arc<RwLock<Options>>;
 
 impl DaemonControl {
     /// Of a daemon that starts now; `requests` leads to its loop.
@@ -54,6 +62,7 @@ impl DaemonControl {
             state: setup.state.clone(),
             config: setup.config.file.clone(),
             log_file: setup.log_file.clone(),
+            defaults: Arc::new(RwLock::new(setup.config.defaults.clone())),
         }
     }
 }
@@ -66,6 +75,13 @@ fn stopping() -> ApiError {
 fn managed() -> ApiError {
     ApiError::refused("a service manager runs this fsmond and is the one to stop it")
         .hint("under systemd: systemctl stop fsmond.service fsmond.socket, or systemctl --user stop fsmond")
+}
+
+impl DaemonControl {
+    /// The defaults, to be replaced when the config is read again.
+    pub fn defaults(&self) -> Defaults {
+        Arc::clone(&self.defaults)
+    }
 }
 
 impl Control for DaemonControl {
@@ -86,6 +102,21 @@ impl Control for DaemonControl {
             self.requests.send(Request::Stop).await.map_err(|_| stopping())
         }
         .boxed()
+    }
+
+    fn check_command(&self, root: &Path, given: &Options) -> Reply<()> {
+        let defaults = self.defaults.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let rules = Rules::from_options(&given.clone().or(&defaults));
+        rules.check()?;
+        let Rules { command, run_as, .. } = rules;
+        let refused = |why: String| ApiError::refused(why);
+        match run_as {
+            Some(run_as) => Account::find(&run_as).map(drop).map_err(refused),
+            None if !command.is_empty() && trust::matters() && root.exists() => {
+                trust::check_place(root, Path::new("")).map_err(refused)
+            }
+            None => Ok(()),
+        }
     }
 
     fn log_level(&self, level: &str) -> Reply<()> {

@@ -23,6 +23,7 @@ use super::failure::{Failure, sentence};
 use super::printer::Printer;
 use super::reload::Reloader;
 use super::restore::Restored;
+use super::roles::{grants_of, warn_of_closed_socket};
 use super::setup::{OneWatch, Setup, Socket};
 use crate::edges::{HintRing, Inbox};
 use crate::engine::{self, Edges, EngineFailed, EngineHandle, EngineTask, Intake, NOBODY};
@@ -90,9 +91,10 @@ impl Daemon {
         let Doors { inbox, hints, intake, own, log, signals } = doors;
         let Restored { mut machine, store, lost, mut first, new, next_seq } = restored;
         let daemon_id = setup.daemon_id()?;
-        let mut reloader = Reloader::new(&setup);
+        let roles = Arc::new(Roles::new(Me::ask().uid, grants_of(&setup.config.daemon)));
         let (to_requests, requests) = mpsc::channel(REQUESTS);
         let control = DaemonControl::new(&setup, log.clone(), to_requests);
+        let mut reloader = Reloader::new(&setup, Arc::clone(&roles), control.defaults());
         let shown = Shown::of(&setup);
         let one_watch = setup.one_watch.clone();
         register_own(&own, &setup);
@@ -124,7 +126,7 @@ impl Daemon {
             engine: engine.clone(),
             history: Arc::new(reader),
             control: Arc::new(control),
-            roles: Roles::new(Me::ask().uid),
+            roles,
             stop: stop.clone(),
         };
         let serving = tokio::spawn(rpc::serve(listener, Arc::new(server), Limits::default()));
@@ -230,8 +232,8 @@ fn listen(socket: Socket, config: &Config, own: &OwnFiles) -> Result<(UnixListen
         Socket::Given(given) => Ok((UnixListener::from_std(given.into_listener()).map_err(failed)?, None)),
         Socket::Make(path, lock) => {
             check_socket_path(&path)?;
-            let access = Access { mode: config.daemon.socket_mode.map_or(0o600, |mode| mode.0), group: None };
-            let (listener, bound) = rpc::bind(&path, access, |_| Ok(lock))?;
+            let (listener, bound) = rpc::bind(&path, access_of(config)?, |_| Ok(lock))?;
+            warn_of_closed_socket(&config.daemon, &path);
             for file in [path.clone(), lock_of(&path)] {
                 if let Err(error) = own.register(&file) {
                     warn!(%error, "the socket can't be told from files to watch");
@@ -240,6 +242,19 @@ fn listen(socket: Socket, config: &Config, own: &OwnFiles) -> Result<(UnixListen
             Ok((listener, Some(bound)))
         }
     }
+}
+
+/// Who may connect, as the config says.
+fn access_of(config: &Config) -> Result<Access, ApiError> {
+    let mode = config.daemon.socket_mode.map_or(0o600, |mode| mode.0);
+    let group = match &config.daemon.socket_group {
+        None => None,
+        Some(group) => Some(group.number().ok_or_else(|| {
+            ApiError::refused(format!("socket-group of the config names '{}', which is no group here", group.shown()))
+                .hint("make the group first, or name another")
+        })?),
+    };
+    Ok(Access { mode, group })
 }
 
 fn lock_of(socket: &std::path::Path) -> std::path::PathBuf {

@@ -1,5 +1,7 @@
 //! Taking a new config while running: a bad one is refused and the old one stays.
 
+use std::sync::{Arc, PoisonError};
+
 use fsmon_core::io::Command;
 use fsmon_protocol::ApiError;
 use fsmon_protocol::event::ServiceStatus;
@@ -8,13 +10,16 @@ use fsmon_protocol::rpc_types::{Reloaded, Reply};
 use fsmon_protocol::status::DefinedBy;
 use tracing::{error, info};
 
+use super::control::Defaults;
 use super::define::{self, Defined};
 use super::failure::sentence;
+use super::roles::grants_of;
 use super::setup::{Setup, load_config, settings_of};
 use crate::engine::EngineHandle;
 use crate::host::config::{Config, Diff};
 use crate::host::log::{Level, LogHandle};
 use crate::host::notify;
+use crate::rpc::Roles;
 
 /// The config in force, and what it needs to become another one.
 #[derive(Debug)]
@@ -26,17 +31,23 @@ pub struct Reloader {
     usual_level: Level,
     /// The command line named a level, which goes before the config's.
     level_is_given: bool,
+    /// Who may do what.
+    roles: Arc<Roles>,
+    /// What `add` takes where it is given nothing else.
+    defaults: Defaults,
 }
 
 impl Reloader {
     /// Of a daemon that starts with this.
-    pub fn new(setup: &Setup) -> Self {
+    pub fn new(setup: &Setup, roles: Arc<Roles>, defaults: Defaults) -> Self {
         Self {
             config: setup.config.clone(),
             file: setup.config_file.clone(),
             one_watch: setup.one_watch.is_some(),
             usual_level: setup.usual_level(),
             level_is_given: setup.args.log_level.is_some(),
+            roles,
+            defaults,
         }
     }
 
@@ -56,9 +67,15 @@ impl Reloader {
     async fn read_and_apply(&mut self, engine: &EngineHandle, log: &LogHandle) -> Reply<Reloaded> {
         log.reopen();
         let (file, one_watch) = (self.file.clone(), self.one_watch);
-        let read = tokio::task::spawn_blocking(move || load_config(&file, one_watch)).await;
-        let new = match read {
-            Ok(Ok(new)) => new,
+        let read = tokio::task::spawn_blocking(move || {
+            load_config(&file, one_watch).map(|config| (grants_of(&config.daemon), config))
+        });
+        let new = match read.await {
+            Ok(Ok((grants, new))) => {
+                self.roles.replace(grants);
+                *self.defaults.write().unwrap_or_else(PoisonError::into_inner) = new.defaults.clone();
+                new
+            }
             Ok(Err(bad)) => {
                 // One line for the log and for the caller, however many faults there are.
                 let faults = bad.to_string().lines().collect::<Vec<_>>().join("; ");

@@ -10,6 +10,7 @@
 mod diff;
 mod error;
 mod known;
+mod principal;
 mod table;
 mod watch;
 
@@ -29,6 +30,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use diff::Diff;
 pub use error::{ConfigError, Problem};
+pub use principal::{GroupName, Principal, user_number};
 use table::{Problems, absolute};
 
 use super::log::{Format, Level, Rotation};
@@ -63,6 +65,14 @@ pub struct Daemon {
     pub socket: Option<PathBuf>,
     /// Mode of the socket, written in octal.
     pub socket_mode: Option<SocketMode>,
+    /// Group of the socket.
+    pub socket_group: Option<GroupName>,
+    /// Who may do everything, beside root and the daemon's own user.
+    pub admins: Vec<Principal>,
+    /// Who may steer what is there.
+    pub operators: Vec<Principal>,
+    /// Who may look.
+    pub readers: Vec<Principal>,
     /// How much is logged.
     pub log_level: Option<Level>,
     /// The log file.

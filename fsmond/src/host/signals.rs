@@ -15,6 +15,19 @@ pub enum Asked {
     Reload,
 }
 
+/// Undoes what whoever started this process did to its signals. Blocked ones are let through: a daemon that inherits a
+/// blocked SIGTERM would never stop. SIGCHLD is told again: while it is ignored the system forgets how children ended.
+/// To be called before the first thread, since each has the mask of the one that started it.
+#[allow(unsafe_code, reason = "setting a signal's disposition has no safe interface")]
+pub fn undo_inherited() {
+    use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+
+    // SAFETY: no handler is installed, so nothing can run at a bad moment; and there is no other thread yet.
+    let told = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
+    // Both fail only for signals that there are not.
+    let _ = told.and(SigSet::all().thread_unblock());
+}
+
 /// The signals the daemon listens to. From [`Signals::listen`] on they no longer end the process by themselves.
 #[derive(Debug)]
 pub struct Signals {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use super::census::Census;
+use super::peer::Peer;
+use super::roles::Role;
 use super::session::Session;
 use super::{Limits, Server, connection};
 
@@ -48,8 +50,8 @@ pub async fn serve(listener: UnixListener, server: Arc<Server>, limits: Limits) 
         if std::mem::take(&mut failing) {
             info!(target: "fsmond::rpc", "connections can be accepted again");
         }
-        let session = Session::new(server.clone(), user_of(&stream));
-        match census.enter(session.uid, session.role.is_some()) {
+        let session = Session::new(server.clone(), Peer::of(&stream));
+        match census.enter(session.uid(), session.role() == Some(Role::Admin)) {
             Ok(ticket) => {
                 crowded = false;
                 connections.spawn(async move {
@@ -59,7 +61,7 @@ pub async fn serve(listener: UnixListener, server: Arc<Server>, limits: Limits) 
             }
             Err(why) => {
                 if !std::mem::replace(&mut crowded, true) {
-                    warn!(target: "fsmond::rpc", uid = session.uid, why, "connections are turned away");
+                    warn!(target: "fsmond::rpc", uid = session.uid(), why, "connections are turned away");
                 }
             }
         }
@@ -68,16 +70,5 @@ pub async fn serve(listener: UnixListener, server: Arc<Server>, limits: Limits) 
     let ending = async { while connections.join_next().await.is_some() {} };
     if timeout(limits.stopping + ACCEPT_PAUSE, ending).await.is_err() {
         debug!(target: "fsmond::rpc", left = connections.len(), "connections cut off");
-    }
-}
-
-/// The user at the other end; none where it cannot be told, which no role is ever given to.
-fn user_of(stream: &UnixStream) -> Option<u32> {
-    match stream.peer_cred() {
-        Ok(credentials) => Some(credentials.uid()),
-        Err(error) => {
-            warn!(target: "fsmond::rpc", %error, "can't tell who connects: refused");
-            None
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! `add`: looks at the path before the core hears of it, so that a watch that cannot work is refused with the reason.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fsmon_core::io::Command;
@@ -15,7 +16,7 @@ use super::session::Session;
 use super::watches::check_cwd;
 
 /// How long a file system has to tell what is at a path.
-const LONGEST_LOOK: Duration = Duration::from_secs(10);
+pub const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 impl Session {
     /// Adds a watch; answers when it is recorded.
@@ -23,7 +24,11 @@ impl Session {
         check_cwd(spec.options.cwd.as_deref())?;
         let path = spec.path.clone();
         let allow_missing = spec.options.allow_missing == Some(true);
-        let looking = spawn_blocking(move || look_at(&path, allow_missing));
+        let (control, options) = (Arc::clone(&self.server.control), spec.options.clone());
+        let looking = spawn_blocking(move || {
+            let place = look_at(&path, allow_missing)?;
+            control.check_command(place.folder(), &options).map(|()| place)
+        });
         let Place { path, only } = match timeout(LONGEST_LOOK, looking).await {
             Ok(Ok(found)) => found?,
             Ok(Err(failed)) => return Err(ApiError::bug(format!("looking at the path failed: {failed}"))),

@@ -32,7 +32,7 @@ const LAST_WRITES: Duration = Duration::from_millis(100);
 pub async fn serve(stream: UnixStream, session: Session, limits: Limits) {
     let hung_up = CancellationToken::new();
     let mut stream = StallGuard::new(HangUp::new(stream, hung_up.clone()), limits.unread_reply);
-    let uid = session.uid;
+    let uid = session.uid();
     let stop = session.server.stop.clone();
     let greeting = preamble::exchange(&mut stream, VERSION, limits.first_request);
     let greeted = tokio::select! {

@@ -31,10 +31,11 @@ impl Serve for Gate {
 
     async fn serve(self, context: Context, request: FsmonRequest) -> Result<FsmonResponse, ServerError> {
         let method = request.name();
-        let uid = self.session.uid;
-        if !permits(self.session.role, &request) {
-            warn!(target: "fsmond::rpc", uid, method, "refused: not permitted");
-            return Ok(refusal(&request, not_permitted(self.session.role, needed(&request))));
+        let (uid, role) = (self.session.uid(), self.session.role());
+        if !permits(role, &request) {
+            let needed = needed(&request);
+            warn!(target: "fsmond::rpc", uid, method, needed = needed.as_str(), "refused: not permitted");
+            return Ok(refusal(&request, not_permitted(role, needed)));
         }
         if needed(&request) == Role::Reader {
             debug!(target: "fsmond::rpc", uid, method, "request");
@@ -51,6 +52,7 @@ fn not_permitted(role: Option<Role>, needed: Role) -> ApiError {
         Role::Operator => "you are an operator",
         Role::Admin => "you are an admin",
     });
-    ApiError::new(ErrorKind::NotPermitted, format!("not permitted: {who}, this needs the role {}", needed.as_str()))
-        .hint("run it as root or as the user that fsmond runs as")
+    let needed = needed.as_str();
+    ApiError::new(ErrorKind::NotPermitted, format!("not permitted: {who}, this needs the role {needed}"))
+        .hint(format!("run it as root or as the user that fsmond runs as, or have its config name you in `{needed}s`"))
 }

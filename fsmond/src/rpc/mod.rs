@@ -11,6 +11,7 @@ mod connection;
 mod daemon;
 mod gate;
 mod hang_up;
+mod peer;
 mod place;
 mod roles;
 mod runs;
@@ -23,7 +24,7 @@ mod watches;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use fsmon_protocol::Timestamp;
 use fsmon_protocol::rpc::preamble;
 use fsmon_protocol::rpc::server::LONGEST_STALL;
 use fsmon_protocol::rpc_types::{Reloaded, Reply};
+use fsmon_protocol::spec::Options;
 use fsmon_protocol::units::Span;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +42,7 @@ use crate::engine::EngineHandle;
 
 pub use accept::serve;
 pub use place::{Place, look_at};
-pub use roles::{Role, Roles};
+pub use roles::{Grants, Members, Role, Roles};
 pub use socket::{Access, Bound, bind};
 
 /// What the server asks of the app: everything about the daemon as a process.
@@ -49,6 +51,9 @@ pub trait Control: Send + Sync {
     fn reload(&self) -> BoxFuture<'_, Reply<Reloaded>>;
     /// Begins a clean stop; answers when it has begun, not when it is done.
     fn stop(&self) -> BoxFuture<'_, Reply<()>>;
+    /// Refuses a command that this daemon would not run on files of this root, with the options it would have.
+    /// Waits for file systems and the user database.
+    fn check_command(&self, root: &Path, given: &Options) -> Reply<()>;
     /// Changes the log level: error, warn, info, debug or trace.
     fn log_level(&self, level: &str) -> Reply<()>;
     /// The facts about the daemon as of now.
@@ -85,7 +90,7 @@ pub struct Server {
     /// The daemon as a process.
     pub control: Arc<dyn Control>,
     /// Who may do what.
-    pub roles: Roles,
+    pub roles: Arc<Roles>,
     /// Cancelled when the daemon stops: no more connections, waits end at once, replies are still sent.
     pub stop: CancellationToken,
 }

@@ -17,6 +17,14 @@ pub struct Place {
     pub only: Option<Name>,
 }
 
+impl Place {
+    /// The folder that is watched.
+    pub fn folder(&self) -> &Path {
+        let path = Path::new(&self.path);
+        if self.only.is_some() { path.parent().unwrap_or(path) } else { path }
+    }
+}
+
 /// Looks, or says why it can't be watched and what to do about it.
 pub fn look_at(given: &str, allow_missing: bool) -> Result<Place, ApiError> {
     if given.contains('\0') {

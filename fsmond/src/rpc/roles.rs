@@ -2,8 +2,13 @@
 //!
 //! A new method does not compile until it has a line here. Not to know who somebody is, is to refuse them.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use fsmon_protocol::ApiError;
 use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
+
+use super::peer::Peer;
 
 /// What somebody may do; each may also do what the ones before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,21 +32,61 @@ impl Role {
     }
 }
 
-/// Who has which role. In this version root and the daemon's own user are admins, and nobody else is anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Users and groups, by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Users.
+    pub users: BTreeSet<u32>,
+    /// Groups: whoever is in one of them.
+    pub groups: BTreeSet<u32>,
+}
+
+impl Members {
+    fn has(&self, peer: &Peer) -> bool {
+        self.users.contains(&peer.uid) || peer.groups.iter().any(|group| self.groups.contains(group))
+    }
+}
+
+/// To whom the config gives a role. By default to nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Who may do everything.
+    pub admins: Members,
+    /// Who may steer what is there.
+    pub operators: Members,
+    /// Who may look.
+    pub readers: Members,
+}
+
+/// Who has which role: root and the daemon's own user are admins, for everybody else the config decides. It is asked
+/// anew for every request, so that a config that was read again counts at once.
+#[derive(Debug)]
 pub struct Roles {
     own_uid: u32,
+    grants: RwLock<Arc<Grants>>,
 }
 
 impl Roles {
     /// For a daemon that runs as this user.
-    pub const fn new(own_uid: u32) -> Self {
-        Self { own_uid }
+    pub fn new(own_uid: u32, grants: Grants) -> Self {
+        Self { own_uid, grants: RwLock::new(Arc::new(grants)) }
     }
 
-    /// The role of a user; `None` stands for one whose credentials could not be had.
-    pub fn of(self, uid: Option<u32>) -> Option<Role> {
-        uid.filter(|&uid| uid == 0 || uid == self.own_uid).map(|_| Role::Admin)
+    /// From now on these.
+    pub fn replace(&self, grants: Grants) {
+        *self.grants.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(grants);
+    }
+
+    /// The role of somebody: the highest they are given. `None` stands for one whose credentials could not be had.
+    pub fn of(&self, peer: Option<&Peer>) -> Option<Role> {
+        let peer = peer?;
+        if peer.uid == 0 || peer.uid == self.own_uid {
+            return Some(Role::Admin);
+        }
+        let grants = Arc::clone(&self.grants.read().unwrap_or_else(PoisonError::into_inner));
+        [(&grants.admins, Role::Admin), (&grants.operators, Role::Operator), (&grants.readers, Role::Reader)]
+            .into_iter()
+            .find_map(|(members, role)| members.has(peer).then_some(role))
     }
 }
 

@@ -17,6 +17,7 @@ use tarpc::context::Context;
 use tokio::time::Instant;
 
 use super::Server;
+use super::peer::Peer;
 use super::roles::Role;
 
 /// One connection's view of the server.
@@ -25,16 +26,23 @@ pub struct Session {
     /// What all share.
     pub server: Arc<Server>,
     /// Who is at the other end; none where it could not be told.
-    pub uid: Option<u32>,
-    /// What they may do; none: nothing.
-    pub role: Option<Role>,
+    pub peer: Option<Arc<Peer>>,
 }
 
 impl Session {
     /// A session of this user.
-    pub fn new(server: Arc<Server>, uid: Option<u32>) -> Self {
-        let role = server.roles.of(uid);
-        Self { server, uid, role }
+    pub fn new(server: Arc<Server>, peer: Option<Peer>) -> Self {
+        Self { server, peer: peer.map(Arc::new) }
+    }
+
+    /// The user, for the log.
+    pub fn uid(&self) -> Option<u32> {
+        self.peer.as_ref().map(|peer| peer.uid)
+    }
+
+    /// What they may do as of now; none: nothing.
+    pub fn role(&self) -> Option<Role> {
+        self.server.roles.of(self.peer.as_deref())
     }
 
     /// Has the engine carry out a command.

@@ -5,7 +5,7 @@ mod methods;
 mod roles;
 mod tail;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use futures::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Access, Bound, Control, DaemonFacts, Limits, Roles, Server, bind, serve};
+use super::{Access, Bound, Control, DaemonFacts, Grants, Limits, Roles, Server, bind, serve};
 use crate::edges::{History, JournalPage, JournalQuery, RunOutput, RunsQuery};
 use crate::engine::testing::{Bench, bench_after};
 
@@ -104,6 +104,9 @@ impl Control for FakeControl {
     fn stop(&self) -> BoxFuture<'_, Reply<()>> {
         self.0.cancel();
         async { Ok(()) }.boxed()
+    }
+    fn check_command(&self, root: &Path, _given: &Options) -> Reply<()> {
+        if root.ends_with("theirs") { Err(ApiError::refused("others can write there")) } else { Ok(()) }
     }
     fn log_level(&self, level: &str) -> Reply<()> {
         match level {
@@ -230,7 +233,7 @@ impl Stand {
             engine: bench.handle.clone(),
             history: history.clone(),
             control: Arc::new(FakeControl(stop.clone())),
-            roles: Roles::new(rustix::process::geteuid().as_raw()),
+            roles: Arc::new(Roles::new(rustix::process::geteuid().as_raw(), Grants::default())),
             stop: stop.clone(),
         };
         let path = folder.path().join("s.sock");

@@ -2,12 +2,18 @@
 //!
 //! The one place through which a watch's state leaves the daemon, so that no value of an environment ever does.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use fsmon_core::io::{Answer, Command};
 use fsmon_protocol::rpc_types::{Removed, Reply};
 use fsmon_protocol::spec::Options;
 use fsmon_protocol::status::{DefinedBy, WatchStatus};
 use fsmon_protocol::{ApiError, path};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
+use super::add::LONGEST_LOOK;
 use super::roles::Role;
 use super::session::{Session, odd};
 
@@ -15,7 +21,10 @@ impl Session {
     /// A command that answers with watches.
     pub async fn watches(&self, command: Command) -> Reply<Vec<WatchStatus>> {
         match self.command(command).await? {
-            Answer::Watches(watches) => Ok(watches.into_iter().map(|watch| visible(watch, self.role)).collect()),
+            Answer::Watches(watches) => {
+                let role = self.role();
+                Ok(watches.into_iter().map(|watch| visible(watch, role)).collect())
+            }
             other => Err(odd(&other)),
         }
     }
@@ -46,7 +55,21 @@ impl Session {
                 .hint("fsmonctl set --help lists the options"));
         }
         check_cwd(options.cwd.as_deref())?;
+        if options.command.is_some() || options.run_as.is_some() {
+            self.check_new_command(watch.clone(), options.clone()).await?;
+        }
         self.one_watch(Command::Set { watch, options, by: DefinedBy::Runtime }).await
+    }
+
+    /// Looks whether this daemon would run what the watch has from these options on. A root that does not answer now
+    /// is no reason to refuse: every run is checked again.
+    async fn check_new_command(&self, watch: String, given: Options) -> Reply<()> {
+        let now = self.one_watch(Command::Show(vec![watch])).await?;
+        let (command, run_as) = (Some(now.rules.command), Some(now.rules.run_as.unwrap_or_default()));
+        let options = given.or(&Options { command, run_as, ..Options::default() });
+        let control = Arc::clone(&self.server.control);
+        let checking = spawn_blocking(move || control.check_command(Path::new(&now.path), &options));
+        timeout(LONGEST_LOOK, checking).await.map_or(Ok(()), |checked| checked.unwrap_or(Ok(())))
     }
 
     /// Removes watches: all or none.

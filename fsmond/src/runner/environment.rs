@@ -10,6 +10,8 @@ use fsmon_core::io::SpawnRequest;
 use fsmon_protocol::event::EventKind;
 use nix::unistd::{Uid, User};
 
+use super::run_as::Account;
+
 /// Where the programs of a system usually are, for a daemon that was started without a `PATH`.
 pub(super) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -45,9 +47,14 @@ pub(super) fn base(daemon_id: &str) -> Environment {
     environment
 }
 
-/// The environment of one run: `base`, then what the watch's `--env` says, then the facts of this run, which win.
-pub(super) fn of_run(base: &Environment, request: &SpawnRequest) -> Environment {
+/// The environment of one run: `base`, with the home and name of the user it runs as where that is another one, then
+/// what the watch's `--env` says, then the facts of this run, which win.
+pub(super) fn of_run(base: &Environment, request: &SpawnRequest, account: Option<&Account>) -> Environment {
     let mut environment = base.clone();
+    if let Some(account) = account {
+        environment.insert("HOME".into(), account.home.clone().into_os_string());
+        environment.insert("USER".into(), account.name.clone().into());
+    }
     for pair in &request.rules.env {
         if let Some((name, value)) = pair.split_once('=') {
             environment.insert(name.into(), value.into());

@@ -24,7 +24,7 @@ impl Leader {
     /// Starts this command as the leader of a new group. Blocks until its program is loaded, which can take long on a
     /// slow file system. Needs a runtime.
     pub(super) fn start(command: &mut Command) -> io::Result<Self> {
-        // Without anything to do between fork and exec the standard library uses posix_spawn.
+        // Without anything to do between fork and exec (as with `--run-as`) the standard library uses posix_spawn.
         let child = command.process_group(0).spawn()?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let group = group.ok_or_else(|| io::Error::other("the system gave a process an impossible number"))?;

@@ -14,6 +14,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,9 @@ use tracing::debug;
 
 use super::leader::Leader;
 use super::output::Capture;
+use super::run_as::Account;
 use super::stdin::{Feed, event_line};
-use super::{Shared, environment, program, stragglers};
+use super::{Shared, environment, program, stragglers, trust};
 
 /// How long output is still read after the leader has exited, while somebody else holds the pipe.
 const LINGER: Duration = Duration::from_millis(100);
@@ -223,8 +225,15 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
     let argv = template::expand(&request.rules.command, &values, request.rules.append_path);
     let name = argv.first().ok_or("the watch has no command")?;
     let folder = environment::folder(request);
-    let environment = environment::of_run(&shared.base, request);
+    let account = request.rules.run_as.as_deref().map(Account::find).transpose()?;
+    let environment = environment::of_run(&shared.base, request, account.as_ref());
     let file = program::find(name, folder, &environment)?;
+    if trust::matters() {
+        trust::check_program(Path::new(&file), account.as_ref().map(|account| account.uid.as_raw()))?;
+        if account.is_none() {
+            trust::check_place(request.root.as_path(), request.rel.as_path())?;
+        }
+    }
 
     let pipes = |error: io::Error| format!("no pipe can be made for it: {error}; see the limits on open files");
     let (reader, writer) = io::pipe().map_err(pipes)?;
@@ -240,7 +249,15 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
     };
     let mut command = Command::new(&file);
     command.arg0(name).args(&argv[1..]).env_clear().envs(&environment).current_dir(folder);
+    if let Some(account) = &account {
+        // What a pipe's end belongs to decides who may open it by name, as `/dev/stderr`.
+        account.own(&writer).map_err(pipes)?;
+        account.put_on(&mut command);
+    }
     command.stdin(stdin).stdout(writer.try_clone().map_err(pipes)?).stderr(writer);
-    let leader = Leader::start(&mut command).map_err(|error| program::explain(&error, &file, folder))?;
+    let leader = Leader::start(&mut command).map_err(|error| {
+        let why = program::explain(&error, &file, folder);
+        account.as_ref().map_or_else(|| why.clone(), |account| format!("as user {}: {why}", account.uid))
+    })?;
     Ok(Started { leader, output, feed })
 }

@@ -1,7 +1,8 @@
 //! Runs commands: each in a process group of its own, with a clean environment, bounded output and a bounded time.
 //!
 //! To follow one run read `life`; around it are `environment` and `program` (what is started), `leader`,
-//! `exit` and `stragglers` (its processes), `output` and `stdin` (its pipes). `inherited` keeps what the
+//! `exit` and `stragglers` (its processes), `output` and `stdin` (its pipes), `run_as` and `trust` (as whom, and what
+//! root may run at all). `inherited` keeps what the
 //! daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind.
 //!
 //! Never here: whether and when to run, how often to try again, what a result means. Never a shell. Never a signal to
@@ -39,10 +40,12 @@ mod output;
 #[cfg(target_os = "linux")]
 mod processes;
 mod program;
+pub(crate) mod run_as;
 mod stdin;
 mod stragglers;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trust;
 
 /// After the deadline of a stop, how long a killed process may take to disappear before it is given up.
 const AFTER_KILL: Duration = Duration::from_secs(1);

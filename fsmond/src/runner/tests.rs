@@ -18,6 +18,7 @@ use super::*;
 
 mod ending;
 mod hygiene;
+mod run_as;
 mod speed;
 mod starting;
 

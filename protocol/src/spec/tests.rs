@@ -14,7 +14,7 @@ fn written() -> serde_json::Value {
         "settle": "250ms", "open-quiet": "31s", "max-wait": "1m30s", "every": "off", "rescan": "1h30m",
         "on-schedule": "all", "concurrency": 4, "timeout": "10m", "grace": "11s", "retries": 6, "backoff": "2s",
         "cwd": "/srv", "env": ["A=b"], "stdin": "json", "append-path": false, "backend": "poll",
-        "poll-interval": "33s", "allow-missing": true, "attrib": true
+        "poll-interval": "33s", "allow-missing": true, "attrib": true, "run-as": "alice:staff"
     })
 }
 

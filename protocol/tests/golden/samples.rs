@@ -145,6 +145,7 @@ pub fn options() -> Options {
         poll_interval: Some(Span::secs(33)),
         allow_missing: Some(true),
         attrib: Some(true),
+        run_as: Some("alice:staff".into()),
     }
 }
 

@@ -59,6 +59,10 @@ impl Daemon {
         let Self {
             socket,
             socket_mode,
+            socket_group,
+            admins,
+            operators,
+            readers,
             log_level,
             log_file,
             log_format,
@@ -70,10 +74,17 @@ impl Daemon {
         } = self;
         let keys =
             |all: &[(bool, &'static str)]| all.iter().filter(|(differs, _)| *differs).map(|(_, key)| *key).collect();
-        let now = keys(&[(*log_level != new.log_level, "log-level"), (*max_runs != new.max_runs, "max-runs")]);
+        let now = keys(&[
+            (*admins != new.admins, "admins"),
+            (*operators != new.operators, "operators"),
+            (*readers != new.readers, "readers"),
+            (*log_level != new.log_level, "log-level"),
+            (*max_runs != new.max_runs, "max-runs"),
+        ]);
         let at_restart = keys(&[
             (*socket != new.socket, "socket"),
             (*socket_mode != new.socket_mode, "socket-mode"),
+            (*socket_group != new.socket_group, "socket-group"),
             (*log_file != new.log_file, "log-file"),
             (*log_format != new.log_format, "log-format"),
             (*log_max_size != new.log_max_size, "log-max-size"),

@@ -11,6 +11,9 @@ const FULL: &str = r#"
 [daemon]
 socket = "/run/fsmond/fsmond.sock"
 socket_mode = "0660"
+socket-group = "staff"
+operators = ["alice", "@staff"]
+readers = ["@4711"]
 log-level = "debug"
 log_file = "/var/log/fsmond/filesystem_monitor.log"
 log-format = "json"
@@ -50,6 +53,12 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 fn everything_that_may_be_written_is_read() {
     let config = parse(FULL).unwrap();
     assert_eq!(config.daemon.socket_mode, Some(SocketMode(0o660)));
+    assert_eq!(config.daemon.socket_group.as_ref().map(GroupName::shown).as_deref(), Some("staff"));
+    assert_eq!(
+        config.daemon.operators.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["the user 'alice'", "the group 'staff'"]
+    );
+    assert_eq!((config.daemon.admins.len(), config.daemon.readers.len()), (0, 1));
     assert_eq!(config.daemon.log_level, Some(Level::Debug));
     assert_eq!(config.daemon.log_format, Some(Format::Json));
     assert_eq!(config.daemon.log_max_size, Some(Size(20 << 20)));
@@ -76,7 +85,10 @@ const FAULTS: &[Case] = &[
     ("\nretention-days = 3\n", &[(2, "there are [daemon]")]),
     ("[[daemon]]\n", &[(1, "once only")]),
     ("daemon = 3\n", &[(1, "is a table")]),
-    ("[daemon]\nadmins = [\"eve\"]\n", &[(2, "unknown key 'admins'")]),
+    ("[daemon]\nadmin = [\"eve\"]\n", &[(2, "did you mean 'admins'?")]),
+    ("[daemon]\n\nadmins = \"eve\"\n", &[(3, "admins: invalid type")]),
+    ("[daemon]\nreaders = [\"a\", \"b c\"]\n", &[(2, "readers: 'b c' is no name of a user or group")]),
+    ("[daemon]\nsocket-group = \"@staff\"\n", &[(2, "socket-group: '@staff' is no name")]),
     ("[daemon]\n\nlog-lvel = \"info\"\n", &[(3, "did you mean 'log-level'?")]),
     ("[daemon]\nlog-level = \"loud\"\n", &[(2, "log-level: ")]),
     ("[daemon]\nsocket = \"run/x\"\n", &[(2, "socket 'run/x' is a relative path")]),
@@ -193,6 +205,7 @@ fn a_reload_is_the_difference() {
     assert!(old.diff(&old).is_empty());
     let text = FULL
         .replace("max-runs = 8", "max-runs = 9")
+        .replace("[\"@4711\"]", "[\"@4712\"]")
         .replace("log-keep = 3\n", "")
         .replace("200ms", "300ms")
         .replace("open-quiet = \"1m\"\n", "")
@@ -205,6 +218,6 @@ fn a_reload_is_the_difference() {
     assert_eq!(names(&diff.changed), ["data"]);
     assert_eq!(diff.changed[0].options.open_quiet, None);
     assert_eq!(diff.defaults.unwrap().settle, Some(Span::millis(300)));
-    assert_eq!((diff.now, diff.at_restart), (vec!["max-runs"], vec!["log-keep"]));
+    assert_eq!((diff.now, diff.at_restart), (vec!["readers", "max-runs"], vec!["log-keep"]));
     assert_eq!(new.diff(&Config::default()).detached, ["data", "in", "new"]);
 }

@@ -7,7 +7,8 @@ use fsmon_protocol::units::SpanOrOff;
 use fsmon_protocol::{ApiError, ErrorKind};
 use tarpc::RequestName;
 
-use crate::rpc::roles::{Role, Roles, permits, refusal};
+use crate::rpc::peer::Peer;
+use crate::rpc::roles::{Grants, Members, Role, Roles, permits, refusal};
 
 /// One request of every method, with the least role that may make it. Written by hand a second time on purpose.
 fn every_method() -> Vec<(FsmonRequest, Role)> {
@@ -64,12 +65,41 @@ fn a_refusal_has_the_shape_of_the_reply() {
     assert!(matches!(reply, FsmonResponse::Stop(Err(_))));
 }
 
+fn somebody(uid: u32, groups: &[u32]) -> Peer {
+    Peer { uid, groups: groups.to_vec() }
+}
+
 #[test]
-fn only_root_and_the_daemons_user_are_anybody() {
-    let roles = Roles::new(1000);
-    assert_eq!(roles.of(Some(0)), Some(Role::Admin));
-    assert_eq!(roles.of(Some(1000)), Some(Role::Admin));
-    assert_eq!(roles.of(Some(1001)), None);
-    assert_eq!(roles.of(Some(u32::MAX)), None);
+fn by_default_only_root_and_the_daemons_user_are_anybody() {
+    let roles = Roles::new(1000, Grants::default());
+    assert_eq!(roles.of(Some(&somebody(0, &[]))), Some(Role::Admin));
+    assert_eq!(roles.of(Some(&somebody(1000, &[]))), Some(Role::Admin));
+    assert_eq!(roles.of(Some(&somebody(1001, &[0, 1000]))), None, "being in their groups is not being them");
+    assert_eq!(roles.of(Some(&somebody(u32::MAX, &[]))), None);
     assert_eq!(roles.of(None), None, "not to know who it is, is to refuse");
+}
+
+#[test]
+fn the_config_gives_roles_to_users_and_groups() {
+    let members = |users: &[u32], groups: &[u32]| Members {
+        users: users.iter().copied().collect(),
+        groups: groups.iter().copied().collect(),
+    };
+    let grants = Grants {
+        admins: members(&[2001], &[]),
+        operators: members(&[2002], &[300]),
+        readers: members(&[2003, 2001], &[400]),
+    };
+    let roles = Roles::new(1000, grants);
+    let role = |uid, groups: &[u32]| roles.of(Some(&somebody(uid, groups)));
+    assert_eq!(role(2001, &[]), Some(Role::Admin), "the highest of several counts");
+    assert_eq!(role(2002, &[]), Some(Role::Operator));
+    assert_eq!(role(2003, &[]), Some(Role::Reader));
+    assert_eq!(role(2003, &[1, 300]), Some(Role::Operator));
+    assert_eq!(role(2004, &[400, 7]), Some(Role::Reader));
+    assert_eq!(role(2004, &[7]), None);
+    assert_eq!(role(300, &[2001]), None, "a group's number is no user's");
+    assert_eq!(roles.of(None), None);
+    roles.replace(Grants::default());
+    assert_eq!(roles.of(Some(&somebody(2001, &[]))), None, "what is replaced counts no more");
 }

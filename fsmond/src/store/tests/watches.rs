@@ -40,6 +40,7 @@ fn every_option() -> Options {
         poll_interval: Some(Span::secs(5)),
         allow_missing: Some(true),
         attrib: Some(true),
+        run_as: Some("alice:staff".into()),
     }
 }
 

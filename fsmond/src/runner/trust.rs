@@ -1,0 +1,198 @@
+//! What a daemon of root may run, and where: only what nobody else could put something else in place of.
+//!
+//! A command as root on a path that others can change is theirs: between our look and its work a folder can become a
+//! link to `/etc`. So such a command needs `--run-as`. Paths are looked at from the top down: as long as each folder
+//! can only be changed by those who are trusted, what is below it stays what was looked at.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use fsmon_protocol::RawPath;
+
+const WRITABLE: u32 = 0o022;
+const STICKY: u32 = 0o1000;
+
+/// Whether this is a daemon of root with others around whom it has to mind.
+pub(crate) fn matters() -> bool {
+    static MATTERS: OnceLock<bool> = OnceLock::new();
+    *MATTERS.get_or_init(|| rustix::process::geteuid().is_root() && !is_alone())
+}
+
+/// Whether root here is the only user there is: a user namespace that maps nobody else. All other files seem to
+/// belong to one user there, who is nobody.
+fn is_alone() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let mapped: u64 = map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum();
+    mapped == 1
+}
+
+/// Refuses to run a command of root on the file `rel` of this root, if others can write to the root, or to a folder
+/// above or below it on the way to the file.
+pub(crate) fn check_place(root: &Path, rel: &Path) -> Result<(), String> {
+    let root = fs::canonicalize(root).map_err(|error| unseen(root, &error))?;
+    let refuse = |why: String| {
+        Err(format!(
+            "{why}: fsmond runs as root and would run the command on whatever they put there; give --run-as USER \
+             (--run-as root if that is meant)"
+        ))
+    };
+    for (place, level) in down_to(&root) {
+        let facts = fs::symlink_metadata(&place).map_err(|error| unseen(&place, &error))?;
+        if let Some(who) = who_else(&facts, &[0], level != Level::Last) {
+            return refuse(format!("{} can be changed by {who}", RawPath::from(place.as_path())));
+        }
+    }
+    let mut place = root;
+    for part in rel.parent().into_iter().flatten() {
+        place.push(part);
+        let facts = match fs::symlink_metadata(&place) {
+            Ok(facts) => facts,
+            // A command for what was deleted: what is gone can't be anything else.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(unseen(&place, &error)),
+        };
+        if let Some(who) = who_else(&facts, &[0], false) {
+            return refuse(format!("{} can be changed by {who}", RawPath::from(place.as_path())));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a program that others than root, and than the user it is to run as, could change.
+pub(super) fn check_program(file: &Path, run_as: Option<u32>) -> Result<(), String> {
+    // What is not there is told by the start itself, in better words.
+    let Ok(file) = fs::canonicalize(file) else { return Ok(()) };
+    let trusted: Vec<u32> = [Some(0), run_as].into_iter().flatten().collect();
+    for (place, level) in down_to(&file) {
+        let facts = fs::symlink_metadata(&place).map_err(|error| unseen(&place, &error))?;
+        if let Some(who) = who_else(&facts, &trusted, level != Level::Last) {
+            let (place, file) = (RawPath::from(place.as_path()), RawPath::from(file.as_path()));
+            return Err(format!(
+                "the program {file} is not run by root: {place} can be changed by {who}; give it to root and take away \
+                 the right to write (chmod go-w), or give --run-as USER"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Where on a path something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Above,
+    Last,
+}
+
+/// Every folder from the top down to `path`, and it itself.
+fn down_to(path: &Path) -> Vec<(PathBuf, Level)> {
+    let mut all: Vec<_> = path.ancestors().map(|place| (place.to_owned(), Level::Above)).collect();
+    if let Some((_, level)) = all.first_mut() {
+        *level = Level::Last;
+    }
+    all.reverse();
+    all
+}
+
+/// Who beside those trusted can change it. In a sticky folder others can't take away what is not theirs, which counts
+/// where what matters in it is looked at next.
+fn who_else(facts: &Metadata, trusted: &[u32], may_be_sticky: bool) -> Option<String> {
+    let mode = facts.mode();
+    if !trusted.contains(&facts.uid()) {
+        return Some(format!("user {}", facts.uid()));
+    }
+    if may_be_sticky && mode & STICKY != 0 {
+        return None;
+    }
+    match mode & WRITABLE {
+        0 => None,
+        0o020 if facts.gid() == 0 => None,
+        0o020 => Some(format!("group {}", facts.gid())),
+        _ => Some("everybody".to_owned()),
+    }
+}
+
+fn unseen(path: &Path, error: &io::Error) -> String {
+    format!("who can change {} can't be told: {error}", RawPath::from(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use super::*;
+
+    fn folder(path: &Path, mode: u32) {
+        fs::create_dir_all(path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// A folder tree with others' hands in it, each with who is told; none where this is not root.
+    #[test]
+    fn places_that_others_can_change_are_told_with_who_can() {
+        if !rustix::process::geteuid().is_root() {
+            return; // Only root has this rule.
+        }
+        let top = tempfile::tempdir().unwrap();
+        let root = top.path().join("root");
+        folder(&root.join("own"), 0o755);
+        folder(&root.join("open"), 0o777);
+        folder(&root.join("sticky"), 0o1777);
+        folder(&root.join("theirs"), 0o755);
+        chown(root.join("theirs"), Some(4711), None).unwrap();
+        folder(&root.join("group"), 0o775);
+        chown(root.join("group"), None, Some(4712)).unwrap();
+        let check = |rel: &str| check_place(&root, Path::new(rel));
+        check("f").unwrap();
+        check("own/f").unwrap();
+        check("own/gone/f").unwrap();
+        for (rel, who) in [
+            ("open/f", "everybody"),
+            ("sticky/f", "everybody"),
+            ("theirs/f", "user 4711"),
+            ("theirs/deep/f", "user 4711"),
+            ("group/f", "group 4712"),
+        ] {
+            let why = check(rel).unwrap_err();
+            assert!(why.contains(who) && why.contains("--run-as"), "{rel}: {why}");
+        }
+        // A link on the way is nothing that was looked at.
+        symlink("/etc", root.join("own/link")).unwrap();
+        assert!(check("own/link/passwd").unwrap_err().contains("everybody"), "a link has mode 0777");
+        // What is above the root counts, links in its path are looked through, and a sticky one is none.
+        assert!(check_place(&root.join("open"), Path::new("f")).is_err());
+        folder(&root.join("open/below"), 0o755);
+        assert!(check_place(&root.join("open/below"), Path::new("f")).is_err());
+        folder(&root.join("sticky/below"), 0o755);
+        check_place(&root.join("sticky/below"), Path::new("f")).unwrap();
+        symlink(root.join("open/below"), top.path().join("link")).unwrap();
+        assert!(check_place(&top.path().join("link"), Path::new("f")).is_err());
+        chown(&root, Some(4711), None).unwrap();
+        assert!(check("own/f").unwrap_err().contains("user 4711"));
+    }
+
+    #[test]
+    fn programs_that_others_can_change_are_refused() {
+        if !rustix::process::geteuid().is_root() {
+            return; // Only root has this rule.
+        }
+        let top = tempfile::tempdir().unwrap();
+        let program = top.path().join("tool");
+        fs::write(&program, "").unwrap();
+        let set = |mode| fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
+        set(0o755);
+        check_program(&program, None).unwrap();
+        set(0o757);
+        assert!(check_program(&program, None).unwrap_err().contains("everybody"));
+        set(0o755);
+        chown(&program, Some(4711), None).unwrap();
+        assert!(check_program(&program, None).unwrap_err().contains("user 4711"));
+        check_program(&program, Some(4711)).unwrap();
+        assert!(check_program(&program, Some(4713)).is_err());
+        fs::set_permissions(top.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(check_program(&program, Some(4711)).unwrap_err().contains("everybody"));
+        check_program(Path::new("/no/such/program"), None).unwrap();
+    }
+}
