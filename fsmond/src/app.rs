@@ -8,6 +8,7 @@ mod activation;
 mod control;
 mod daemon;
 mod define;
+mod doctor;
 mod failure;
 mod heartbeat;
 mod printer;

@@ -7,6 +7,7 @@
 //! a variant, never use `skip_serializing_if`, `untagged` or `flatten`. New things go at the end, with a new
 //! [`VERSION`]; golden files hold the bytes of every message.
 
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod fingerprint;

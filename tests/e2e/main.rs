@@ -7,6 +7,7 @@
 mod commands;
 mod copying;
 mod crash;
+mod doctor;
 mod fresh_folders;
 mod manager;
 mod mounts;

@@ -4,6 +4,7 @@
 
 mod add;
 mod completions;
+mod doctor;
 mod health;
 mod list;
 mod log_level;
@@ -51,6 +52,7 @@ pub enum Verb {
     Reload(reload::Reload),
     Stop(stop::Stop),
     LogLevel(log_level::LogLevel),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     #[command(hide = true)]
     ManPage(man_page::ManPage),
@@ -97,6 +99,7 @@ pub async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
         Verb::Reload(verb) => verb.run(session).await,
         Verb::Stop(verb) => verb.run(session).await,
         Verb::LogLevel(verb) => verb.run(session).await,
+        Verb::Doctor(verb) => verb.run(session).await,
         Verb::Completions(verb) => verb.run(session),
         Verb::ManPage(_) => man_page::ManPage::run(session),
     }

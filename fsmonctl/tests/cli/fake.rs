@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::event::{Event, EventKind, Origin, Record, What};
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::rpc::{Fsmon, server};
@@ -187,6 +188,14 @@ impl Fsmon for Fake {
 
     async fn log_level(self, _: Context, level: String) -> Reply<()> {
         self.ask(&format!("log_level {level}")).map(drop)
+    }
+
+    async fn doctor(self, _: Context) -> Reply<Vec<Finding>> {
+        let state = self.ask("doctor")?;
+        let cure = "sysctl -w fs.inotify.max_user_watches=16384";
+        let bad = Finding::bad("watches", "8000 used of 8192", cure).of("\u{1b}[31mdata");
+        let bad = state.store_error.as_ref().map(|_| bad);
+        Ok(bad.into_iter().chain([Finding::well("clock", "it is right")]).collect())
     }
 }
 

@@ -18,3 +18,4 @@ mod watch;
 
 pub use io::{Effect, Input, Now};
 pub use machine::{Machine, Numbers};
+pub use watch::probe::PREFIX as PROBE_PREFIX;

@@ -1,7 +1,9 @@
 //! What fsmonctl may ask of the daemon as a process.
 
+use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::rpc_types::{Reloaded, Reply};
 use fsmon_protocol::spec::{Options, Rules};
+use fsmon_protocol::status::{Counters, WatchStatus};
 use fsmon_protocol::units::{Span, Timestamp};
 use fsmon_protocol::{ApiError, ErrorKind};
 use futures::FutureExt;
@@ -117,6 +119,10 @@ impl Control for DaemonControl {
             }
             None => Ok(()),
         }
+    }
+
+    fn examine(&self, watches: &[WatchStatus], counters: &Counters) -> Vec<Finding> {
+        super::doctor::examine(&self.state, watches, counters, clock::now().wall)
     }
 
     fn log_level(&self, level: &str) -> Reply<()> {

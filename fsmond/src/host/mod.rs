@@ -11,6 +11,7 @@ pub mod chain;
 pub mod clock;
 pub mod config;
 pub mod daemonize;
+pub mod examine;
 pub mod identity;
 pub mod limits;
 #[cfg(target_os = "linux")]

@@ -9,6 +9,7 @@ mod add;
 mod census;
 mod connection;
 mod daemon;
+mod doctor;
 mod gate;
 mod hang_up;
 mod peer;
@@ -29,10 +30,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fsmon_protocol::Timestamp;
+use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::rpc::preamble;
 use fsmon_protocol::rpc::server::LONGEST_STALL;
 use fsmon_protocol::rpc_types::{Reloaded, Reply};
 use fsmon_protocol::spec::Options;
+use fsmon_protocol::status::{Counters, WatchStatus};
 use fsmon_protocol::units::Span;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +57,8 @@ pub trait Control: Send + Sync {
     /// Refuses a command that this daemon would not run on files of this root, with the options it would have.
     /// Waits for file systems and the user database.
     fn check_command(&self, root: &Path, given: &Options) -> Reply<()>;
+    /// What `doctor` finds about the process, the machine and the places of these watches. Waits for file systems.
+    fn examine(&self, watches: &[WatchStatus], counters: &Counters) -> Vec<Finding>;
     /// Changes the log level: error, warn, info, debug or trace.
     fn log_level(&self, level: &str) -> Reply<()>;
     /// The facts about the daemon as of now.

@@ -123,6 +123,7 @@ table! {
     Reload => Admin,
     Stop => Admin,
     LogLevel => Admin,
+    Doctor => Operator,
 }
 
 /// Whether somebody with this role may make this request.

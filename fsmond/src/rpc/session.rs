@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fsmon_core::io::{Answer, Command};
 use fsmon_protocol::ApiError;
+use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::rpc::Fsmon;
 use fsmon_protocol::rpc_types::{
     LONGEST_WAIT, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
@@ -65,6 +66,7 @@ pub fn odd(answer: &Answer) -> ApiError {
         Answer::Resolved(_) => "names",
         Answer::Counters(_) => "counters",
         Answer::Done => "no more than 'done'",
+        Answer::Heard(_) => "a probe",
     };
     ApiError::bug(format!("the core answered with {what}"))
 }
@@ -120,5 +122,8 @@ impl Fsmon for Session {
     }
     async fn log_level(self, _: Context, level: String) -> Reply<()> {
         self.server.control.log_level(&level)
+    }
+    async fn doctor(self, _: Context) -> Reply<Vec<Finding>> {
+        self.examine().await
     }
 }

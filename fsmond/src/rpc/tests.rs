@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fsmon_core::io::{Answer, Command, JournalRow, RunId, StoreOp, WatchId};
 use fsmon_core::{Effect, Input, Now};
+use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::rpc::FsmonClient;
 use fsmon_protocol::rpc_types::{Reloaded, Reply, SweepStage, SweepStatus};
 use fsmon_protocol::run::{RunInfo, RunStatus, Trigger};
@@ -107,6 +108,9 @@ impl Control for FakeControl {
     }
     fn check_command(&self, root: &Path, _given: &Options) -> Reply<()> {
         if root.ends_with("theirs") { Err(ApiError::refused("others can write there")) } else { Ok(()) }
+    }
+    fn examine(&self, watches: &[WatchStatus], _counters: &Counters) -> Vec<Finding> {
+        watches.iter().map(|watch| Finding::well("state", "as it should be").of(&watch.name)).collect()
     }
     fn log_level(&self, level: &str) -> Reply<()> {
         match level {

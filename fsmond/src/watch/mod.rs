@@ -56,6 +56,14 @@ use self::pool::{Job, Pool};
 use self::threads::Threads;
 use crate::edges::{HintRing, Inbox, WatchEdge};
 
+/// The type of the file system that a path is on, as `ext4` or `fuse.sshfs`. Follows links; may wait for the mount.
+pub fn fs_type_at(path: &std::path::Path) -> std::io::Result<String> {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    let base = sys::open_root(folder)?;
+    let facts = sys::look_at_fd(std::os::fd::AsFd::as_fd(&base))?;
+    Ok(sys::fs_type_of_root(std::os::fd::AsFd::as_fd(&base), &facts)?)
+}
+
 /// How long the end waits for threads; one that is still there then is inside a mount that hangs.
 const PATIENCE: Duration = Duration::from_secs(2);
 

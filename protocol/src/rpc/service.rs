@@ -2,6 +2,7 @@
 //!
 //! Anything long is a cursor long-poll in slices of at most [`crate::rpc_types::LONGEST_WAIT`]; the client asks again.
 
+use crate::doctor::Finding;
 use crate::rpc_types::{
     LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
 };
@@ -47,4 +48,6 @@ pub trait Fsmon {
     async fn stop() -> Reply<()>;
     /// Changes the log level: error, warn, info, debug or trace.
     async fn log_level(level: String) -> Reply<()>;
+    /// Looks for what stands in the way of the daemon and its watches, with a probe file in the root of each.
+    async fn doctor() -> Reply<Vec<Finding>>;
 }

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use fsmon_protocol::doctor::{Finding, Verdict};
 use fsmon_protocol::error::{ApiError, ErrorKind};
 use fsmon_protocol::event::{
     Event, EventKind, Gap, GapReason, Occurrence, OccurrenceStatus, Origin, Record, RunRecord, ServiceStatus,
@@ -53,6 +54,7 @@ methods!(
     Reload,
     Stop,
     LogLevel,
+    Doctor,
 );
 
 /// The bytes of every variant without fields of these enums.
@@ -85,6 +87,7 @@ words! {
     WatchChangeStatus {
         Added, Removed, Changed, Waiting, Held, Degraded, Recovered, Paused, Resumed, Ready,
     }
+    Verdict { Well, Note, Bad }
     WatchState { Watching, Scanning, Degraded, Waiting, Held, Paused }
     Why { Ctime }
 }
@@ -269,6 +272,7 @@ pub fn requests() -> Vec<FsmonRequest> {
         FsmonRequest::Reload {},
         FsmonRequest::Stop {},
         FsmonRequest::LogLevel { level: "debug".into() },
+        FsmonRequest::Doctor {},
     ]
 }
 
@@ -301,6 +305,7 @@ pub fn replies() -> Vec<FsmonResponse> {
         FsmonResponse::Reload(Ok(reloaded)),
         FsmonResponse::Stop(Ok(())),
         FsmonResponse::LogLevel(Ok(())),
+        FsmonResponse::Doctor(Ok(vec![Finding::bad("queue", "it was full", "sysctl").of("data")])),
     ]
 }
 

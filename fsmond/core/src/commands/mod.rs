@@ -3,6 +3,7 @@
 
 mod add;
 mod change;
+mod probe;
 mod remove;
 mod run_now;
 
@@ -40,6 +41,8 @@ impl Machine {
             Command::Counters => Ok(Outcome::Now(Answer::Counters(self.shared.counters))),
             Command::Service(status) => Ok(self.last_record(now, What::Service(status), out)),
             Command::Stop => Ok(self.stop(now, out)),
+            Command::ExpectProbe { watch, name } => self.expect_probe(&watch, name),
+            Command::ProbeHeard { watch, name } => self.probe_heard(&watch, &name),
         };
         match outcome {
             Ok(Outcome::Now(answer)) => out.push(Effect::Answer(token, Ok(answer))),

@@ -69,6 +69,20 @@ pub enum Command {
     Service(fsmon_protocol::event::ServiceStatus),
     /// Start nothing more: the daemon stops. Answered when a last checkpoint of every watch is stored.
     Stop,
+    /// A file of this name is about to be made in the root of this watch, to see whether it is heard of.
+    ExpectProbe {
+        /// Which watch.
+        watch: String,
+        /// Begins with [`crate::PROBE_PREFIX`].
+        name: Name,
+    },
+    /// Whether the file of this name was heard of.
+    ProbeHeard {
+        /// Which watch.
+        watch: String,
+        /// The name that was expected.
+        name: Name,
+    },
 }
 
 /// Settings of the machine as a whole.
@@ -95,4 +109,6 @@ pub enum Answer {
     Counters(Counters),
     /// Done.
     Done,
+    /// Whether a probe was heard of.
+    Heard(bool),
 }

@@ -14,6 +14,7 @@ mod listing;
 mod looks;
 mod mounts;
 pub mod pending;
+pub mod probe;
 mod reconcile;
 mod rename;
 mod root;
@@ -125,6 +126,8 @@ pub struct Watch {
     /// Why some folders have no watches, if so.
     limit: Option<String>,
     transient: u64,
+    /// The probe that is awaited, and whether it was heard of.
+    probe: Option<(Name, bool)>,
 }
 
 impl Watch {
@@ -169,6 +172,7 @@ impl Watch {
             armed: 0,
             limit: None,
             transient: 0,
+            probe: None,
         })
     }
 
@@ -297,6 +301,9 @@ impl Watch {
 
     /// Whether an entry of this name is watched.
     fn wanted(&self, folder: u32, name: &[u8], dir: bool) -> bool {
+        if probe::is_probe(name) {
+            return false;
+        }
         if let Some(only) = &self.only {
             return folder == crate::tree::ROOT && !dir && **only == *name;
         }

@@ -33,6 +33,7 @@ fn every_method() -> Vec<(FsmonRequest, Role)> {
         (FsmonRequest::Reload {}, Role::Admin),
         (FsmonRequest::Stop {}, Role::Admin),
         (FsmonRequest::LogLevel { level: "info".into() }, Role::Admin),
+        (FsmonRequest::Doctor {}, Role::Operator),
     ]
 }
 

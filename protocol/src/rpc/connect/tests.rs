@@ -11,6 +11,7 @@ use tokio::net::UnixListener;
 
 use super::*;
 use crate::VERSION;
+use crate::doctor::Finding;
 use crate::rpc::Fsmon;
 use crate::rpc::codec::encode;
 use crate::rpc::server::{channel, transport};
@@ -56,6 +57,7 @@ refuse! {
     reload() -> Reloaded;
     stop() -> ();
     log_level(String) -> ();
+    doctor() -> Vec<Finding>;
 }
 
 struct Daemon {
