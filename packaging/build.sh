@@ -27,11 +27,12 @@ install -m 755 "$built/fsmond" "$built/fsmonctl" "$stage/"
 "$stage/fsmond" --man-page >"$stage/fsmond.8"
 cp packaging/man/fsmond.toml.5 "$stage/"
 cp packaging/deb/changelog "$stage/changelog.Debian"
-gzip -9n "$stage"/*.[158] "$stage/changelog.Debian"
+cp CHANGELOG.md "$stage/changelog"
+gzip -9n "$stage"/*.[158] "$stage"/changelog*
 
 for kind; do
     case $kind in
-    deb) cargo deb -p fsmond --no-build --no-strip ${VERSION:+--deb-version "$VERSION"} --output target/package/ ;;
+    deb) cargo deb --quiet -p fsmond --no-build --no-strip ${VERSION:+--deb-version "$VERSION"} --output target/package/ ;;
     rpm) cargo generate-rpm -p fsmond --auto-req builtin --output target/package/ ;;
     *) echo "packaging/build.sh: no such package: $kind (deb or rpm)" >&2 && exit 2 ;;
     esac

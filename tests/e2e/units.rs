@@ -90,3 +90,21 @@ fn the_two_services_of_the_system_limit_the_same() {
     };
     assert_eq!(limits("fsmond.service"), limits("fsmond@.service"));
 }
+
+#[test]
+fn the_config_that_is_installed_is_good_with_and_without_its_comments() {
+    let text = fs::read_to_string(units().parent().unwrap().join("fsmond.toml")).unwrap();
+    // A setting that is a comment begins right after its sign; what is meant for people has a space there.
+    let setting = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    let all: Vec<String> = text.lines().map(setting).collect();
+    let folder = tempfile::tempdir().unwrap();
+    for (text, watches) in [(text, "0 watches"), (all.join("\n"), "1 watches")] {
+        let file = folder.path().join("fsmond.toml");
+        fs::write(&file, text).unwrap();
+        let ran = Ran::command(Command::new(programs::fsmond()).arg("--check-config").arg("--config").arg(file)).ok();
+        assert!(ran.text().contains(watches), "{}", ran.text());
+    }
+}

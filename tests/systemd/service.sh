@@ -12,6 +12,8 @@ active() { [ "$(inside systemctl is-active fsmond.service)" = active ]; }
 
 status_text() {
     until_so 20 grep -q '0 watches, 0 files' <(property fsmond.service StatusText)
+    # The journal has the level, and the time once.
+    inside journalctl -u fsmond --no-pager -q -o cat -p 6..6 | grep '^fsmond has started'
     echo "note: $(property fsmond.service StatusText)"
 }
 

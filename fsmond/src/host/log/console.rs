@@ -32,6 +32,13 @@ impl Sink for Stderr {
     }
 }
 
+/// Whether stderr leads to systemd's journal: `JOURNAL_STREAM` names the very file. It may be inherited from a service
+/// whose output went there while ours goes elsewhere.
+pub fn is_journal() -> bool {
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
+    rustix::fs::fstat(std::io::stderr()).is_ok_and(|facts| named == format!("{}:{}", facts.st_dev, facts.st_ino))
+}
+
 /// Waits until stderr takes more: somebody else may have made it non-blocking, since it is shared.
 fn wait_for_room() {
     let stderr = std::io::stderr();

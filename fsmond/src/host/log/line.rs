@@ -20,6 +20,8 @@ pub enum Style {
     Text,
     /// Text with a coloured level.
     Coloured,
+    /// Text for systemd's journal, which has the time by itself and takes the level as a number before the line.
+    Journal,
     /// One JSON object with `time`, `level`, `message` and `fields`.
     Json,
 }
@@ -51,6 +53,7 @@ impl Parts {
         let mut line = match style {
             Style::Text => self.text(false),
             Style::Coloured => self.text(true),
+            Style::Journal => self.journal(),
             Style::Json => self.json(),
         };
         line.push('\n');
@@ -62,7 +65,20 @@ impl Parts {
         let (on, off) = if colour { (colour_of(self.level), "\x1b[0m") } else { ("", "") };
         let time = humantime::format_rfc3339_millis(self.time);
         // Writing to a String can't fail, here and below.
-        let _ = write!(line, "{time} {on}{:>5}{off} {}", self.level.as_str(), clean(&self.message));
+        let _ = write!(line, "{time} {on}{:>5}{off} ", self.level.as_str());
+        self.what(&mut line);
+        cut(line)
+    }
+
+    fn journal(&self) -> String {
+        let mut line = format!("<{}>", priority_of(self.level));
+        self.what(&mut line);
+        cut(line)
+    }
+
+    /// The message and its fields.
+    fn what(&self, line: &mut String) {
+        line.push_str(&clean(&self.message));
         for (key, value) in &self.fields {
             let _ = match value {
                 Value::String(text) if is_plain(text) => write!(line, " {key}={text}"),
@@ -70,7 +86,6 @@ impl Parts {
                 other => write!(line, " {key}={other}"),
             };
         }
-        cut(line)
     }
 
     /// Exact: what is misleading on a terminal is written as `\uNNNN`, which means the same to a reader of JSON.
@@ -190,6 +205,16 @@ const fn colour_of(level: Level) -> &'static str {
     }
 }
 
+/// As `sd-daemon(3)` counts: errors are 3, notes for finding faults 7.
+const fn priority_of(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,7 +229,7 @@ mod tests {
 
     #[test]
     fn one_record_is_one_line_whatever_it_holds() {
-        for style in [Style::Text, Style::Json] {
+        for style in [Style::Text, Style::Journal, Style::Json] {
             let line = parts(FORGED, &[("path", FORGED), ("plain", "x")]).line(style);
             assert_eq!(line.matches('\n').count(), 1, "{line}");
             assert!(line.ends_with('\n') && !line.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\r']), "{line}");
@@ -229,6 +254,7 @@ mod tests {
         let line = text.line(Style::Text);
         assert!(line.ends_with(" INFO saw it path=/a/new\\nline name=data empty=\"\" q=\"a \\\"b\\\"\"\n"), "{line}");
         assert_eq!(line.as_bytes()[..24].len(), "2026-11-23T18:10:00.123Z".len());
+        assert!(text.line(Style::Journal).starts_with("<6>saw it path=/a/new\\nline name=data "));
         assert!(text.line(Style::Coloured).contains("\x1b[32m INFO\x1b[0m"));
     }
 

@@ -115,6 +115,7 @@ fn build(
     if settings.console {
         let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         let style = match settings.format {
+            Format::Text if console::is_journal() => Style::Journal,
             Format::Text if colour => Style::Coloured,
             other => other.into(),
         };
