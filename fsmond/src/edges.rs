@@ -6,10 +6,12 @@
 
 use fsmon_core::Input;
 use fsmon_core::io::{Ack, Hint, ListRequest, LookRequest, NodeId, OpenRequest, RunId, SpawnRequest, StoreOp, WatchId};
-use fsmon_protocol::ApiError;
 use fsmon_protocol::event::Record;
+use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::RunInfo;
+use fsmon_protocol::status::GapInfo;
 use fsmon_protocol::units::Timestamp;
+use fsmon_protocol::{ApiError, RawPath};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
@@ -61,6 +63,11 @@ pub trait History: Send + Sync {
     fn runs(&self, query: RunsQuery) -> BoxFuture<'_, Result<Vec<RunInfo>, ApiError>>;
     /// Output of one run: its row, and the bytes from `offset` on, at most `max` of them.
     fn output(&self, run: RunId, offset: u64, max: usize) -> BoxFuture<'_, Result<RunOutput, ApiError>>;
+    /// Gaps that match: the open ones first, then the newest.
+    fn gaps(&self, query: GapsQuery) -> BoxFuture<'_, Result<Vec<GapInfo>, ApiError>>;
+    /// Facts about files, each by its watch, its place in the ledger and its path; in the order asked, so many at once
+    /// as are in one reply.
+    fn files(&self, files: Vec<(WatchId, u32, RawPath)>) -> BoxFuture<'_, Result<Vec<FileFacts>, ApiError>>;
 }
 
 /// Which records.
@@ -100,6 +107,26 @@ pub struct RunsQuery {
     pub failed: bool,
     /// At most so many.
     pub max: u32,
+}
+
+/// Which gaps.
+#[derive(Debug, Clone, Default)]
+pub struct GapsQuery {
+    /// Only of this watch.
+    pub watch: Option<WatchId>,
+    /// At most so many.
+    pub max: u32,
+}
+
+/// What is stored of a file.
+#[derive(Debug, Clone, Default)]
+pub struct FileFacts {
+    /// What was last seen of it, as its row has it.
+    pub seen: Option<Fingerprint>,
+    /// Its latest run.
+    pub last: Option<RunInfo>,
+    /// Its latest run that succeeded.
+    pub processed: Option<RunInfo>,
 }
 
 /// Output of a run.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::FileType;
 use crate::path::RawPath;
-use crate::run::{RunStatus, Trigger};
+use crate::run::{Outcome, RunStatus, Trigger};
 use crate::units::Timestamp;
 
 /// One record of the journal.
@@ -135,6 +135,10 @@ pub struct Gap {
     pub closed: bool,
     /// What that reconcile found: how many events.
     pub found: Option<u64>,
+    /// Number of the record that opened it: the same in the one that closes it.
+    pub id: u64,
+    /// From when on events may have been lost.
+    pub since: Timestamp,
 }
 
 /// What opened a gap.
@@ -189,6 +193,8 @@ pub struct RunRecord {
     pub ms: Option<u64>,
     /// The file it ran for.
     pub path: Option<RawPath>,
+    /// How the command ended, once it has.
+    pub outcome: Option<Outcome>,
 }
 
 /// One due time of a schedule, and what came of it.
@@ -286,6 +292,12 @@ pub enum WatchChangeStatus {
     Resumed,
     /// Its first scan is complete.
     Ready,
+    /// Failed files of it are pending again: somebody said `retry`.
+    Retried,
+    /// Pending or failed files of it are taken as done as they are: somebody said `drop`.
+    Dropped,
+    /// It was held, and what is there is taken as right and done: somebody said `accept`.
+    Accepted,
 }
 
 impl WatchChangeStatus {
@@ -302,6 +314,9 @@ impl WatchChangeStatus {
             Self::Paused => "paused",
             Self::Resumed => "resumed",
             Self::Ready => "ready",
+            Self::Retried => "retried",
+            Self::Dropped => "dropped",
+            Self::Accepted => "accepted",
         }
     }
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::event::{Event, Gap, Occurrence, Origin, Record, RunRecord, WatchChange, What, Why};
 use crate::fingerprint::FileType;
 use crate::path::{self, RawPath};
+use crate::run::Outcome;
 use crate::units::Timestamp;
 
 /// Every word that can stand in `kind`, in the order the manual lists them.
@@ -52,6 +53,12 @@ pub struct JsonLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<Cow<'a, str>>,
@@ -70,11 +77,15 @@ pub struct JsonLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope_bytes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +119,8 @@ impl<'a> JsonLine<'a> {
     }
 
     fn gap(&mut self, gap: &'a Gap) {
+        self.gap = Some(gap.id);
+        self.since = Some(gap.since);
         self.reason = Some(gap.reason.as_str());
         self.scope = Some(gap.scope.text());
         self.scope_bytes = gap.scope.base64_if_lossy();
@@ -121,6 +134,12 @@ impl<'a> JsonLine<'a> {
         self.status = Some(run.status.as_str());
         self.attempt = Some(run.attempt);
         self.exit = run.exit;
+        self.outcome = run.outcome.as_ref().map(Outcome::as_str);
+        match &run.outcome {
+            Some(Outcome::Signalled(signal)) => self.signal = Some(*signal),
+            Some(Outcome::NotStarted(why)) => self.error = Some(why),
+            _ => {}
+        }
         self.ms = run.ms;
         if let Some(path) = &run.path {
             self.set_path(path);
@@ -260,7 +279,7 @@ fn run_text(run: &RunRecord) -> String {
         text.push_str(&path::quote(path.as_bytes()));
     }
     let mut details = vec![run.trigger.as_str().to_owned(), format!("attempt {}", run.attempt)];
-    details.extend(run.exit.map(|exit| format!("exit {exit}")));
+    details.extend(run.outcome.as_ref().map(ToString::to_string));
     details.extend(run.ms.map(|ms| format!("{ms} ms")));
     with_details(text, &details)
 }

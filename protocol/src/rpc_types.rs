@@ -59,6 +59,8 @@ pub struct SweepStatus {
     pub failed: u64,
     /// Of these, gone before their turn.
     pub vanished: u64,
+    /// Failed files that were left alone: they run only by `retry`.
+    pub set_aside: u64,
 }
 
 /// From where on `tail` reads.
@@ -109,6 +111,15 @@ pub struct RunsRequest {
     pub watch: Option<String>,
     /// Only those that failed.
     pub failed: bool,
+    /// At most so many; the daemon caps it.
+    pub max: u32,
+}
+
+/// What `gaps` asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapsRequest {
+    /// Only of this watch, by name or path.
+    pub watch: Option<String>,
     /// At most so many; the daemon caps it.
     pub max: u32,
 }

@@ -1,10 +1,11 @@
 //! Runs: one execution of a handler each.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::path::RawPath;
+use crate::path::{RawPath, tame};
 use crate::units::Timestamp;
 
 /// Why a run was made. In doubt the first of them: manual, scheduled, recovery, file change.
@@ -84,6 +85,32 @@ pub enum Outcome {
     Interrupted,
     /// It could not be started: why.
     NotStarted(String),
+}
+
+impl Outcome {
+    /// The word for it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Exited(_) => "exited",
+            Self::Signalled(_) => "signalled",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
+            Self::NotStarted(_) => "not_started",
+        }
+    }
+}
+
+/// For people: `exit 1`, `signal 9`, `timed out`.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exit {status}"),
+            Self::Signalled(signal) => write!(f, "signal {signal}"),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::NotStarted(why) => write!(f, "not started: {}", tame(why)),
+        }
+    }
 }
 
 /// One run, as `fsmonctl runs` shows it.

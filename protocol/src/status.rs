@@ -1,7 +1,11 @@
 //! What `status`, `list` and `show` tell.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use crate::event::GapReason;
+use crate::path::RawPath;
 use crate::spec::{Backend, Rules};
 use crate::units::{Span, Timestamp};
 
@@ -68,6 +72,25 @@ pub struct Progress {
     pub folders_left: u64,
 }
 
+/// A span of time in which events of a watch may have been lost, as `gaps` tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapInfo {
+    /// Number of the record that opened it.
+    pub id: u64,
+    /// The watch's name.
+    pub watch: Arc<str>,
+    /// What made it.
+    pub reason: GapReason,
+    /// The folder below which events may have been lost.
+    pub scope: RawPath,
+    /// From when on.
+    pub since: Timestamp,
+    /// When a reconcile closed it; none: it is open.
+    pub closed: Option<Timestamp>,
+    /// How many events that reconcile found.
+    pub found: Option<u64>,
+}
+
 /// One watch, as `list` and `show` tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchStatus {
@@ -111,6 +134,8 @@ pub struct WatchStatus {
     pub added: Timestamp,
     /// Its rules with every default; environment values are left out.
     pub rules: Rules,
+    /// Gaps that no reconcile has closed yet.
+    pub gaps: Vec<GapInfo>,
 }
 
 /// The daemon at a glance.

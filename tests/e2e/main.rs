@@ -9,6 +9,7 @@ mod copying;
 mod crash;
 mod doctor;
 mod fresh_folders;
+mod ledger;
 mod manager;
 mod mounts;
 mod names;

@@ -39,6 +39,10 @@ fn a_stopped_daemon_finds_20000_files_after_the_kernel_lost_them() {
     let status = d.status();
     assert!(status["counters"]["overflows"].as_u64() >= Some(1), "{}", status["counters"]);
     assert_eq!(status["watches"][0]["state"], "watching", "whole again");
+    let known = d.json(["gaps", "data"]);
+    let closed = known.iter().find(|gap| gap["reason"] == "overflow").expect("it is kept");
+    assert!(closed["open"] == false && closed["found"].as_u64() >= Some(1), "{closed}");
+    d.ctl(["health"]).ok();
 }
 
 #[test]

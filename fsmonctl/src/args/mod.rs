@@ -12,7 +12,7 @@ use fsmon_protocol::ApiError;
 
 pub use global::{Color, Global};
 pub use options::OptionArgs;
-pub use paths::{absolute, watch, watches};
+pub use paths::{absolute, file, watch, watches};
 
 use crate::commands::Verb;
 use crate::output;
@@ -135,7 +135,7 @@ mod tests {
             assert!(verb.get_about().is_some(), "{name}: says nothing about itself");
             verbs += 1;
         }
-        assert!(verbs >= 18, "only {verbs} verbs");
+        assert!(verbs >= 24, "only {verbs} verbs");
     }
 
     #[test]

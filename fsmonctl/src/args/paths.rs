@@ -5,12 +5,26 @@
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-use fsmon_protocol::ApiError;
 use fsmon_protocol::path::escape;
+use fsmon_protocol::{ApiError, RawPath};
 use std::os::unix::ffi::OsStrExt;
 
-/// `path` made absolute against the current folder, `.` and `..` taken out of its text.
+/// The path of a watch: as [`file`], and UTF-8.
 pub fn absolute(path: &Path) -> Result<String, ApiError> {
+    let whole = whole(path)?;
+    whole.to_str().map(str::to_owned).ok_or_else(|| {
+        ApiError::usage(format!("'{}' is not UTF-8", escape(whole.as_os_str().as_bytes())))
+            .hint("a watch's own path must be UTF-8 (names below it may be any bytes); watch its parent folder")
+    })
+}
+
+/// The path of a file below a watch: absolute, and any bytes.
+pub fn file(path: &Path) -> Result<RawPath, ApiError> {
+    whole(path).map(|whole| RawPath::from(whole.as_path()))
+}
+
+/// `path` made absolute against the current folder, `.` and `..` taken out of its text.
+fn whole(path: &Path) -> Result<PathBuf, ApiError> {
     if path.as_os_str().is_empty() {
         return Err(ApiError::usage("the path is empty").hint("name a folder or a file"));
     }
@@ -21,11 +35,7 @@ pub fn absolute(path: &Path) -> Result<String, ApiError> {
             ApiError::usage(format!("the current folder is not known: {e}")).hint("give an absolute path")
         })?
     };
-    let whole = plain(&current.join(path));
-    whole.to_str().map(str::to_owned).ok_or_else(|| {
-        ApiError::usage(format!("'{}' is not UTF-8", escape(whole.as_os_str().as_bytes())))
-            .hint("a watch's own path must be UTF-8 (names below it may be any bytes); watch its parent folder")
-    })
+    Ok(plain(&current.join(path)))
 }
 
 /// `path` without `.`, `..` and doubled slashes, by its text.

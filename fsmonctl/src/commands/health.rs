@@ -1,18 +1,20 @@
 //! `health`: one exit code for a monitor.
 
 use clap::Args;
-use fsmon_protocol::ErrorKind;
 use fsmon_protocol::path::{escape, tame};
 use fsmon_protocol::status::{DaemonStatus, WatchState};
+use fsmon_protocol::{ErrorKind, Timestamp};
 use serde::Serialize;
 
 use super::Session;
 use crate::client::{ask, soon};
 use crate::failure::Failure;
+use crate::output::open_gap;
 
 /// Exit 0 only if all is well, for monitors
 ///
-/// Well means that nothing is degraded, held or waiting, and that the store can write. Exit 6 if not, with one line
+/// Well means that nothing is degraded, held or waiting, that no gap is open (events may have been lost, and the folder
+/// was not compared since), and that the store can write. Exit 6 if not, with one line
 /// for each reason; exit 3 if no daemon is there. A watch that a person paused is well.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -33,7 +35,7 @@ struct Verdict {
 struct Problem {
     /// The watch; none for the daemon itself.
     watch: Option<String>,
-    /// `degraded`, `held`, `waiting`, or `store`.
+    /// `degraded`, `held`, `waiting`, `gap`, or `store`.
     what: &'static str,
     /// Why, and what would cure it.
     details: Vec<String>,
@@ -75,5 +77,11 @@ fn problems(status: &DaemonStatus) -> Vec<Problem> {
         }),
         WatchState::Watching | WatchState::Scanning | WatchState::Paused => None,
     });
-    store.chain(watches).collect()
+    let now = Timestamp::now();
+    let gaps = status.watches.iter().filter(|watch| !watch.gaps.is_empty()).map(|watch| Problem {
+        watch: Some(watch.name.clone()),
+        what: "gap",
+        details: watch.gaps.iter().map(|gap| open_gap(gap, now)).collect(),
+    });
+    store.chain(watches).chain(gaps).collect()
 }

@@ -2,9 +2,14 @@
 //!
 //! A verb never talks to a socket or a terminal by itself: it asks through `Client` and tells through `Out`.
 
+mod accept;
 mod add;
 mod completions;
 mod doctor;
+mod drop;
+mod failures;
+mod files;
+mod gaps;
 mod health;
 mod list;
 mod log_level;
@@ -14,6 +19,7 @@ mod pause;
 mod reload;
 mod remove;
 mod resume;
+mod retry;
 mod run_now;
 mod runs;
 mod set;
@@ -43,12 +49,18 @@ pub enum Verb {
     SetInterval(set_interval::SetInterval),
     Pause(pause::Pause),
     Resume(resume::Resume),
+    Accept(accept::Accept),
     RunNow(run_now::RunNow),
     Tail(tail::Tail),
     Status(status::Status),
     Health(health::Health),
     Runs(runs::Runs),
     Logs(logs::Logs),
+    Failures(failures::Failures),
+    Retry(retry::Retry),
+    Drop(drop::Drop),
+    Files(files::Files),
+    Gaps(gaps::Gaps),
     Reload(reload::Reload),
     Stop(stop::Stop),
     LogLevel(log_level::LogLevel),
@@ -90,12 +102,18 @@ pub async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
         Verb::SetInterval(verb) => verb.run(session).await,
         Verb::Pause(verb) => verb.run(session).await,
         Verb::Resume(verb) => verb.run(session).await,
+        Verb::Accept(verb) => verb.run(session).await,
         Verb::RunNow(verb) => verb.run(session).await,
         Verb::Tail(verb) => verb.run(session).await,
         Verb::Status(verb) => verb.run(session).await,
         Verb::Health(verb) => verb.run(session).await,
         Verb::Runs(verb) => verb.run(session).await,
         Verb::Logs(verb) => verb.run(session).await,
+        Verb::Failures(verb) => verb.run(session).await,
+        Verb::Retry(verb) => verb.run(session).await,
+        Verb::Drop(verb) => verb.run(session).await,
+        Verb::Files(verb) => verb.run(session).await,
+        Verb::Gaps(verb) => verb.run(session).await,
         Verb::Reload(verb) => verb.run(session).await,
         Verb::Stop(verb) => verb.run(session).await,
         Verb::LogLevel(verb) => verb.run(session).await,

@@ -15,6 +15,7 @@ use crate::output::text::{count, number};
 /// Look at everything now and run what is pending
 ///
 /// Compares the tree with what was done, then runs what is pending; files that wait for another attempt go at once.
+/// Failed files are left alone: see `retry`.
 /// Without WATCH, every watch. With --wait it returns when all of it is done: exit 6 if a run failed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -26,7 +27,7 @@ pub struct RunNow {
     /// Names or paths of watches [default: every watch]
     watch: Vec<OsString>,
 
-    /// Run every matching file once more, not only those that are pending
+    /// Run every matching file once more, not only those that are pending; failed ones only by `retry`
     #[arg(long)]
     all_files: bool,
 
@@ -44,6 +45,9 @@ impl RunNow {
         let sweep = follow(session, &client, sweep, SweepStage::Reconciling).await?;
         if !out.is_json() {
             out.line(&looked(&sweep, self.all_files))?;
+            if sweep.set_aside > 0 {
+                out.note(&format!("{} left alone: fsmonctl retry runs them", count(sweep.set_aside, "failed file")));
+            }
         }
         let sweep = if self.wait { follow(session, &client, sweep, SweepStage::Running).await? } else { sweep };
         if out.is_json() {

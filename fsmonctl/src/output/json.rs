@@ -1,8 +1,10 @@
 //! The JSON forms that are not just the type's own: exact where a name is not UTF-8, flat where a script wants it flat.
 
-use fsmon_protocol::RawPath;
+use fsmon_protocol::file::FileInfo;
 use fsmon_protocol::rpc_types::LogChunk;
 use fsmon_protocol::run::{Outcome, RunInfo};
+use fsmon_protocol::status::GapInfo;
+use fsmon_protocol::{RawPath, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -29,24 +31,57 @@ pub fn run(info: &RunInfo) -> Value {
     if let Some(ms) = info.ms {
         object["ms"] = json!(ms);
     }
-    let word = match &info.outcome {
-        None => return object,
-        Some(Outcome::Exited(status)) => {
-            object["exit"] = json!(status);
-            "exited"
+    let Some(outcome) = &info.outcome else { return object };
+    match outcome {
+        Outcome::Exited(status) => object["exit"] = json!(status),
+        Outcome::Signalled(signal) => object["signal"] = json!(signal),
+        Outcome::NotStarted(why) => object["error"] = json!(why),
+        Outcome::TimedOut | Outcome::Interrupted => {}
+    }
+    object["outcome"] = json!(outcome.as_str());
+    object
+}
+
+/// A file of the ledger. `size` and `mtime` are those that were seen last; `last` and `processed` are runs.
+pub fn file(info: &FileInfo) -> Value {
+    let mut object = json!({
+        "watch": info.watch, "path": info.path.text(), "type": info.file_type, "state": info.state,
+        "attempts": info.attempts,
+    });
+    if let Some(bytes) = info.path.base64_if_lossy() {
+        object["path_bytes"] = json!(bytes);
+    }
+    let optional = [
+        ("kind", info.kind.map(|kind| json!(kind))),
+        ("due", info.due.map(|due| json!(due))),
+        ("size", info.seen.map(|seen| json!(seen.size))),
+        ("mtime", info.seen.map(|seen| json!(Timestamp(seen.mtime)))),
+        ("last", info.last.as_ref().map(run)),
+        ("processed", info.processed.as_ref().map(run)),
+    ];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            object[key] = value;
         }
-        Some(Outcome::Signalled(signal)) => {
-            object["signal"] = json!(signal);
-            "signalled"
-        }
-        Some(Outcome::TimedOut) => "timed_out",
-        Some(Outcome::Interrupted) => "interrupted",
-        Some(Outcome::NotStarted(why)) => {
-            object["error"] = json!(why);
-            "not_started"
-        }
-    };
-    object["outcome"] = json!(word);
+    }
+    object
+}
+
+/// A gap. `closed` is when, where it is.
+pub fn gap(info: &GapInfo) -> Value {
+    let mut object = json!({
+        "gap": info.id, "watch": info.watch, "reason": info.reason, "scope": info.scope.text(), "since": info.since,
+        "open": info.closed.is_none(),
+    });
+    if let Some(bytes) = info.scope.base64_if_lossy() {
+        object["scope_bytes"] = json!(bytes);
+    }
+    if let Some(closed) = info.closed {
+        object["closed"] = json!(closed);
+    }
+    if let Some(found) = info.found {
+        object["found"] = json!(found);
+    }
     object
 }
 
@@ -66,7 +101,6 @@ pub fn chunk(offset: u64, chunk: &LogChunk) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use fsmon_protocol::Timestamp;
     use fsmon_protocol::run::{RunStatus, Trigger};
 
     use super::*;

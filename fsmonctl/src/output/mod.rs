@@ -3,6 +3,8 @@
 //! With `--json` each line of stdout is one object, exact. Without it nothing reaches a terminal that has not been
 //! escaped: names of files come from strangers.
 
+mod files;
+mod gaps;
 mod json;
 pub mod progress;
 pub mod reader;
@@ -20,6 +22,7 @@ use serde::Serialize;
 
 use crate::args::{Color, Global};
 use crate::failure::Failure;
+pub use gaps::open_gap;
 pub use status::next_occurrence;
 pub use style::Style;
 

@@ -6,6 +6,7 @@ use fsmon_protocol::spec::{Existing, OnSchedule, Stdin};
 use fsmon_protocol::status::{DaemonStatus, DefinedBy, WatchState, WatchStatus};
 use fsmon_protocol::{SpanOrOff, Timestamp};
 
+use super::gaps::open_gap;
 use super::table::Sheet;
 use super::text::{clock, command, count, moment, number, outcome, relative, rough, took};
 use super::{Out, json};
@@ -117,6 +118,13 @@ impl Out {
             rows.push(("log lines", format!("{} counted instead of written", number(c.log_lines_dropped))));
         }
         self.pairs(&rows)?;
+        let now = Timestamp::now();
+        for watch in &daemon.watches {
+            for gap in &watch.gaps {
+                let open = self.style().bad("open gap");
+                self.line(&format!("{} has an {open}: {}", text(&watch.name), open_gap(gap, now)))?;
+            }
+        }
         for watch in daemon.watches.iter().filter(|watch| !watch.details.is_empty()) {
             for detail in &watch.details {
                 let state = self.style().state(watch.state);
@@ -216,7 +224,13 @@ fn about(watch: &WatchStatus, state: String) -> Vec<(&'static str, String)> {
             ),
         ),
         ("transient", format!("{} created and gone before they were due", count(watch.transient, "file"))),
-        ("open gaps", number(watch.open_gaps)),
+        (
+            "open gaps",
+            match watch.gaps.as_slice() {
+                [] => "none".into(),
+                gaps => gaps.iter().map(|gap| open_gap(gap, now)).collect::<Vec<_>>().join("; "),
+            },
+        ),
         ("last compared", when(watch.last_reconcile, "never")),
         ("last occurrence", when(watch.last_due, "none yet")),
         ("next occurrence", when(watch.next_due, "none")),

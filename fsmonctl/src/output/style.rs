@@ -1,5 +1,6 @@
 //! The few colours: good, to be looked at, bad, and what stands back. None where nobody asked for colour.
 
+use fsmon_protocol::file::FileState;
 use fsmon_protocol::run::RunStatus;
 use fsmon_protocol::status::WatchState;
 
@@ -46,6 +47,16 @@ impl Style {
             WatchState::Watching => self.good(word),
             WatchState::Scanning | WatchState::Paused => self.warn(word),
             WatchState::Degraded | WatchState::Waiting | WatchState::Held => self.bad(word),
+        }
+    }
+
+    /// Where a file stands.
+    pub fn file(self, state: FileState) -> String {
+        let word = state.as_str();
+        match state {
+            FileState::Failed => self.bad(word),
+            FileState::Backoff => self.warn(word),
+            FileState::Clean | FileState::Settling | FileState::Ready | FileState::Running => word.to_owned(),
         }
     }
 

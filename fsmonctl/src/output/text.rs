@@ -2,8 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use fsmon_protocol::path::{escape, tame};
-use fsmon_protocol::run::{Outcome, RunInfo};
+use fsmon_protocol::path::escape;
+use fsmon_protocol::run::RunInfo;
 use fsmon_protocol::{Span, Timestamp};
 
 /// Any bytes made safe for a terminal, with newlines, tabs and backslashes left as they are.
@@ -136,14 +136,7 @@ pub fn command(argv: &[String]) -> String {
 
 /// How a command ended: `exit 1`, `signal 9`, `timed out`.
 pub fn outcome(info: &RunInfo) -> String {
-    match &info.outcome {
-        None => "-".into(),
-        Some(Outcome::Exited(status)) => format!("exit {status}"),
-        Some(Outcome::Signalled(signal)) => format!("signal {signal}"),
-        Some(Outcome::TimedOut) => "timed out".into(),
-        Some(Outcome::Interrupted) => "interrupted".into(),
-        Some(Outcome::NotStarted(why)) => format!("not started: {}", tame(why)),
-    }
+    info.outcome.as_ref().map_or_else(|| "-".into(), ToString::to_string)
 }
 
 #[cfg(test)]

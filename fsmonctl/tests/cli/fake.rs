@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::event::{Event, EventKind, Origin, Record, What};
+use fsmon_protocol::file::{FileInfo, FilesCursor, FilesReply, FilesRequest};
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::rpc::{Fsmon, server};
 use fsmon_protocol::rpc_types::*;
@@ -40,6 +41,7 @@ pub struct State {
     /// Records that retention took before the first.
     pub missed: u64,
     pub runs: Vec<RunInfo>,
+    pub files: Vec<FileInfo>,
     pub output: Vec<u8>,
     pub store_error: Option<String>,
     /// Every method answers this.
@@ -197,6 +199,36 @@ impl Fsmon for Fake {
         let bad = state.store_error.as_ref().map(|_| bad);
         Ok(bad.into_iter().chain([Finding::well("clock", "it is right")]).collect())
     }
+
+    async fn files(self, _: Context, request: FilesRequest) -> Reply<FilesReply> {
+        let from = request.from.map_or(0, |cursor| cursor.place as usize);
+        let states: Vec<_> = request.states.iter().map(|state| state.as_str()).collect();
+        let state = self.ask(&format!("files {:?} {} {from}", request.watches, states.join(",")))?;
+        // Two at a time, so that there are pages.
+        let files: Vec<_> = state.files.iter().skip(from).take(2.min(request.max as usize)).cloned().collect();
+        let next = from + files.len();
+        let more = next < state.files.len();
+        Ok(FilesReply { files, next: more.then(|| FilesCursor { watch: 1, place: u32::try_from(next).unwrap() }) })
+    }
+
+    async fn retry(self, _: Context, watch: String, paths: Vec<RawPath>) -> Reply<u64> {
+        drop(self.ask(&format!("retry {watch} {paths:?}"))?);
+        Ok(paths.len() as u64)
+    }
+
+    async fn gaps(self, _: Context, request: GapsRequest) -> Reply<Vec<GapInfo>> {
+        let state = self.ask(&format!("gaps {:?} {}", request.watch, request.max))?;
+        Ok(state.watches.iter().flat_map(|watch| watch.gaps.clone()).collect())
+    }
+
+    async fn accept(self, _: Context, watch: String) -> Reply<u64> {
+        Ok(find(&*self.ask(&format!("accept {watch}"))?, &watch)?.pending)
+    }
+
+    async fn give_up(self, _: Context, watch: String, paths: Vec<RawPath>) -> Reply<u64> {
+        drop(self.ask(&format!("give_up {watch} {paths:?}"))?);
+        Ok(paths.len() as u64)
+    }
 }
 
 /// The records that a request asks for; without kinds and watches, which no test here needs of the fake.
@@ -346,6 +378,7 @@ pub fn watch(name: &str, path: &str) -> WatchStatus {
         next_due: Some(Timestamp::now().plus(Duration::from_secs(7110))),
         added: Timestamp::now(),
         rules: Rules::from_options(&Options { command: Some(vec!["echo".into(), "a b".into()]), ..Options::default() }),
+        gaps: vec![],
     }
 }
 
@@ -383,7 +416,17 @@ pub fn run_info(run: u64, path: &[u8]) -> RunInfo {
 
 /// A sweep at a stage.
 pub fn sweep(stage: SweepStage, ok: u64, failed: u64) -> SweepStatus {
-    SweepStatus { id: 9, stage, watches: vec!["data".into()], looked: 4312, pending: 3, ok, failed, vanished: 0 }
+    SweepStatus {
+        id: 9,
+        stage,
+        watches: vec!["data".into()],
+        looked: 4312,
+        pending: 3,
+        ok,
+        failed,
+        vanished: 0,
+        set_aside: 0,
+    }
 }
 
 /// A socket at which nobody listens.

@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::fake::{Daemon, Said, State, ctl, nobody, record, run_info, sweep, until, watch};
+use fsmon_protocol::event::{EventKind, GapReason};
+use fsmon_protocol::file::{FileInfo, FileState};
+use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::rpc_types::SweepStage;
 use fsmon_protocol::spec::Existing;
-use fsmon_protocol::status::{Progress, WatchState};
-use fsmon_protocol::{ApiError, ErrorKind, Span, SpanOrOff};
+use fsmon_protocol::status::{GapInfo, Progress, WatchState};
+use fsmon_protocol::{ApiError, ErrorKind, Span, SpanOrOff, Timestamp};
 use serde_json::Value;
 
 fn with_data() -> Daemon {
@@ -288,4 +291,84 @@ fn every_verb_prints_one_object_per_line_with_json() {
             assert!(value.is_object(), "{words:?}: {line}");
         }
     }
+}
+
+#[test]
+fn failed_files_are_listed_retried_and_dropped() {
+    let file = |path: &str, run: u64| FileInfo {
+        watch: "data".into(),
+        path: path.into(),
+        file_type: FileType::File,
+        state: FileState::Failed,
+        kind: Some(EventKind::Modify),
+        attempts: 3,
+        due: None,
+        seen: Some(Fingerprint { inode: 1, size: 4312, mtime: 0, ctime: 0 }),
+        last: Some(run_info(run, b"")),
+        processed: None,
+    };
+    let files = vec![file("/data/c", 9), file("/data/a\x1b", 8), file("/data/b", 7)];
+    let daemon = Daemon::with(State { files, ..State::default() });
+    let said = daemon.run(&["failures", "data"]).out;
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].starts_with("WATCH  TRIES  RUN  ENDED"), "{said}");
+    assert!(lines[1].starts_with("data   3      8    exit 3") && lines[1].ends_with(r"/data/a\e"), "{said}");
+    assert!(lines.len() == 4 && lines[3].ends_with("/data/b"), "a page at a time, without another header: {said}");
+    assert_eq!(daemon.state().asked, [r#"files ["data"] failed 0"#, r#"files ["data"] failed 2"#]);
+    let said = daemon.run(&["files", "data", "--state", "pending", "-n", "1", "--json"]).out;
+    let object: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (&object["path"], &object["size"], &object["last"]["run"]),
+        (&"/data/c".into(), &4312.into(), &9.into())
+    );
+    assert!(daemon.state().asked.last().unwrap().contains("settling,ready,backoff"));
+    let none = Daemon::start().run(&["failures"]);
+    assert!(none.code == 0 && none.out.is_empty() && none.err == "no failed files\n", "{none:?}");
+
+    assert_eq!(daemon.run(&["retry", "data", "/data/./a"]).out, "1 failed file pending again\n");
+    assert_eq!(daemon.run(&["drop", "data", "/data/a", "/data/b"]).out, "2 files taken as done\n");
+    let asked = daemon.state().asked.clone();
+    assert!(asked.iter().any(|asked| asked.starts_with("retry data") && asked.contains("/data/a")), "{asked:?}");
+    assert!(asked.last().unwrap().starts_with("give_up data"), "{asked:?}");
+}
+
+#[test]
+fn an_open_gap_is_told_by_gaps_health_show_and_status() {
+    let mut blind = watch("data", "/data");
+    let gap = GapInfo {
+        id: 184,
+        watch: "data".into(),
+        reason: GapReason::Overflow,
+        scope: "/data".into(),
+        since: Timestamp(0),
+        closed: None,
+        found: None,
+    };
+    let closed = GapInfo { id: 9, closed: Some(Timestamp(4_000_000_000)), found: Some(4312), ..gap.clone() };
+    blind.gaps = vec![gap, closed];
+    let daemon = Daemon::with(State { watches: vec![blind], ..State::default() });
+    let said = daemon.run(&["gaps", "data"]).out;
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].starts_with("GAP  WATCH  REASON    SINCE"), "{said}");
+    assert!(lines[1].starts_with("184  data   overflow  1970-01-01T00:00:00Z  open    -      /data"), "{said}");
+    assert!(lines[2].starts_with("9    data   overflow  1970-01-01T00:00:00Z  4s      4,312  /data"), "{said}");
+    assert_eq!(daemon.state().asked, [r#"gaps Some("data") 20"#]);
+    let said = daemon.run(&["gaps", "--json"]).out;
+    let first: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["gap"], &first["open"], first.get("closed")), (&184.into(), &true.into(), None));
+    let said = daemon.run(&["health"]);
+    assert!(said.code == 6 && said.out.starts_with("data: gap: overflow below /data, since "), "{said:?}");
+    assert!(daemon.run(&["status"]).out.contains("data has an open gap: overflow below /data"));
+    assert!(daemon.run(&["show", "data"]).out.contains("open gaps:       overflow below /data"));
+    let none = Daemon::start().run(&["gaps"]);
+    assert!(none.code == 0 && none.err == "no gaps\n", "{none:?}");
+}
+
+#[test]
+fn accept_says_what_is_given_up() {
+    let daemon = with_data();
+    daemon.state().watches[0].pending = 2;
+    assert_eq!(daemon.run(&["accept", "data"]).out, "accepted 'data'; 2 pending files given up\n");
+    assert_eq!(daemon.state().asked, ["accept data"]);
+    assert_eq!(daemon.run(&["accept", "other"]).code, 1);
 }

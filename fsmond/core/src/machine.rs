@@ -7,8 +7,11 @@ use fsmon_protocol::ApiError;
 use fsmon_protocol::run::{Outcome, RunStatus};
 use fsmon_protocol::spec::WatchSpec;
 use fsmon_protocol::status::Counters;
+use fsmon_protocol::units::Timestamp;
 
-use crate::io::{Ack, Effect, Input, JournalRow, NodeRow, Now, RunId, RunRow, Settings, Token, WatchId, WatchRow};
+use crate::io::{
+    Ack, Effect, GapRow, Input, JournalRow, NodeRow, Now, RunId, RunRow, Settings, Token, WatchId, WatchRow,
+};
 use crate::shared::{Ctx, Shared};
 use crate::sweep::Sweeps;
 use crate::watch::{Watch, record_lost, store_end};
@@ -20,6 +23,8 @@ pub(crate) enum Promise {
     Watches(Vec<WatchId>),
     /// What was removed.
     Removed(Vec<fsmon_protocol::rpc_types::Removed>),
+    /// Of how many files.
+    Count(u64),
     /// That it is done.
     Done,
 }
@@ -45,6 +50,8 @@ pub struct Machine {
     pub(crate) promises: HashMap<Token, Promise>,
     /// Watches that this step touched.
     touched: BTreeSet<WatchId>,
+    /// The time of the newest record that was replayed: until then the daemon is known to have run.
+    heard: Option<Timestamp>,
     /// The watch that started a run last: the next one's turn comes first.
     turn: WatchId,
 }
@@ -71,6 +78,7 @@ impl Machine {
             next_watch: numbers.watch.max(1),
             promises: HashMap::new(),
             touched: BTreeSet::new(),
+            heard: None,
             turn: WatchId(0),
         }
     }
@@ -93,8 +101,17 @@ impl Machine {
         self.watches.get_mut(&watch).map_or(0, Watch::restored)
     }
 
+    /// Takes a gap that no reconcile has closed: the first one that begins from now on does. One of a watch that is no more
+    /// is left out.
+    pub fn restore_gap(&mut self, row: GapRow) {
+        if let Some(watch) = self.watches.get_mut(&row.watch) {
+            watch.restore_gap(row);
+        }
+    }
+
     /// Replays a journal row that may be newer than the ledger of its watch. In order of number.
     pub fn replay(&mut self, now: Now, row: &JournalRow) {
+        self.heard = self.heard.max(Some(row.record.time));
         let mut unheard = Vec::new();
         if let Some(watch) = row.watch.and_then(|id| self.watches.get_mut(&id)) {
             watch.replay(row, &mut Ctx { now, out: &mut unheard, shared: &mut self.shared });
@@ -109,7 +126,7 @@ impl Machine {
             record_lost(row, &mut ctx);
         }
         for watch in self.watches.values_mut() {
-            watch.replayed(now);
+            watch.replayed(now, self.heard);
             watch.drop_unwanted(&mut ctx);
             watch.open(&mut ctx);
         }

@@ -50,6 +50,7 @@ impl Sweeps {
             ok: 0,
             failed: 0,
             vanished: 0,
+            set_aside: 0,
         };
         let reconciling = watches.into_iter().map(|(id, _)| id).collect();
         self.map.insert(id, Sweep { status, reconciling, trigger, all_files });
@@ -78,19 +79,20 @@ impl Sweeps {
         self.map.get(&id).map(|sweep| (sweep.trigger, sweep.all_files))
     }
 
-    /// The reconcile of one of its watches is done, and so many files wait for their result.
-    pub fn reconciled(&mut self, id: u64, watch: WatchId, looked: u64, pending: u64) {
+    /// The reconcile of one of its watches is done: so many files wait for their result, so many failed ones do not.
+    pub fn reconciled(&mut self, id: u64, watch: WatchId, looked: u64, pending: u64, set_aside: u64) {
         if let Some(sweep) = self.map.get_mut(&id) {
             sweep.reconciling.remove(&watch);
             sweep.status.looked += looked;
             sweep.status.pending += pending;
+            sweep.status.set_aside += set_aside;
             self.advance(id);
         }
     }
 
     /// One of its watches can't be reconciled now: it is left out.
     pub fn unable(&mut self, id: u64, watch: WatchId) {
-        self.reconciled(id, watch, 0, 0);
+        self.reconciled(id, watch, 0, 0, 0);
     }
 
     /// One of its files has a result.

@@ -114,6 +114,7 @@ fn load(setup: &Setup, opened: &Opened, defined: &[Defined]) -> Result<Loaded, S
             first.push(Effect::Store(StoreOp::WatchRemoved(row.id), None));
         }
     }
+    opened.store.open_gaps()?.into_iter().for_each(|gap| machine.restore_gap(gap));
     if let Some(upto) = upto {
         opened.store.replay(upto, |row| machine.replay(now, &row))?;
     }
@@ -182,6 +183,7 @@ fn stop_after_damage(
         last_due: now.wall,
         root: None,
         upto: 0,
+        accepting: false,
     };
     first.push(Effect::Store(StoreOp::Watch(row.clone()), None));
     add(machine, row, defined)

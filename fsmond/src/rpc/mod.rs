@@ -10,6 +10,7 @@ mod census;
 mod connection;
 mod daemon;
 mod doctor;
+mod files;
 mod gate;
 mod hang_up;
 mod peer;

@@ -1,15 +1,16 @@
-//! `runs` and `logs`: the history of runs and the output of one.
+//! `runs`, `logs`, `gaps`: the history of runs, the output of one, and where events may have been lost.
 
 use std::time::Duration;
 
 use fsmon_core::io::{Answer, Command, RunId, WatchId};
 use fsmon_protocol::ApiError;
-use fsmon_protocol::rpc_types::{LogChunk, Reply, RunsRequest};
+use fsmon_protocol::rpc_types::{GapsRequest, LogChunk, Reply, RunsRequest};
 use fsmon_protocol::run::RunInfo;
+use fsmon_protocol::status::GapInfo;
 use tokio::time::{Instant, sleep_until};
 
 use super::session::{Session, odd};
-use crate::edges::RunsQuery;
+use crate::edges::{GapsQuery, RunsQuery};
 
 /// Runs in one reply.
 const MOST_RUNS: u32 = 1000;
@@ -27,6 +28,15 @@ impl Session {
         };
         let query = RunsQuery { watch, failed: request.failed, max: request.max.min(MOST_RUNS) };
         self.server.history.runs(query).await
+    }
+
+    /// Gaps: the open ones first, then the newest.
+    pub async fn known_gaps(&self, request: GapsRequest) -> Reply<Vec<GapInfo>> {
+        let watch = match request.watch {
+            Some(name) => Some(self.one_id(name).await?),
+            None => None,
+        };
+        self.server.history.gaps(GapsQuery { watch, max: request.max.min(MOST_RUNS) }).await
     }
 
     async fn one_id(&self, name: String) -> Reply<WatchId> {

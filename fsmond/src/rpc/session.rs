@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fsmon_core::io::{Answer, Command};
-use fsmon_protocol::ApiError;
 use fsmon_protocol::doctor::Finding;
+use fsmon_protocol::file::{FilesReply, FilesRequest};
 use fsmon_protocol::rpc::Fsmon;
 use fsmon_protocol::rpc_types::{
-    LONGEST_WAIT, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
+    GapsRequest, LONGEST_WAIT, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply,
+    TailRequest,
 };
 use fsmon_protocol::run::RunInfo;
 use fsmon_protocol::spec::{Options, WatchSpec};
-use fsmon_protocol::status::{DaemonStatus, WatchStatus};
+use fsmon_protocol::status::{DaemonStatus, GapInfo, WatchStatus};
 use fsmon_protocol::units::SpanOrOff;
+use fsmon_protocol::{ApiError, RawPath};
 use tarpc::context::Context;
 use tokio::time::Instant;
 
@@ -65,6 +67,8 @@ pub fn odd(answer: &Answer) -> ApiError {
         Answer::Sweep(_) => "a sweep",
         Answer::Resolved(_) => "names",
         Answer::Counters(_) => "counters",
+        Answer::Files(_) => "files",
+        Answer::Count(_) => "a number",
         Answer::Done => "no more than 'done'",
         Answer::Heard(_) => "a probe",
     };
@@ -125,5 +129,20 @@ impl Fsmon for Session {
     }
     async fn doctor(self, _: Context) -> Reply<Vec<Finding>> {
         self.examine().await
+    }
+    async fn files(self, _: Context, request: FilesRequest) -> Reply<FilesReply> {
+        self.list_files(request).await
+    }
+    async fn retry(self, _: Context, watch: String, paths: Vec<RawPath>) -> Reply<u64> {
+        self.count(Command::Retry { watch, paths }).await
+    }
+    async fn gaps(self, _: Context, request: GapsRequest) -> Reply<Vec<GapInfo>> {
+        self.known_gaps(request).await
+    }
+    async fn accept(self, _: Context, watch: String) -> Reply<u64> {
+        self.count(Command::Accept(watch)).await
+    }
+    async fn give_up(self, _: Context, watch: String, paths: Vec<RawPath>) -> Reply<u64> {
+        self.count(Command::GiveUp { watch, paths }).await
     }
 }

@@ -12,20 +12,22 @@ use std::time::Duration;
 use fsmon_core::io::{Answer, Command, JournalRow, RunId, StoreOp, WatchId};
 use fsmon_core::{Effect, Input, Now};
 use fsmon_protocol::doctor::Finding;
+use fsmon_protocol::event::GapReason;
+use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::rpc::FsmonClient;
 use fsmon_protocol::rpc_types::{Reloaded, Reply, SweepStage, SweepStatus};
 use fsmon_protocol::run::{RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{Backend, Options, Rules};
-use fsmon_protocol::status::{Counters, DefinedBy, WatchState, WatchStatus};
+use fsmon_protocol::status::{Counters, DefinedBy, GapInfo, WatchState, WatchStatus};
 use fsmon_protocol::units::Span;
-use fsmon_protocol::{ApiError, Timestamp};
+use fsmon_protocol::{ApiError, RawPath, Timestamp};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Access, Bound, Control, DaemonFacts, Grants, Limits, Roles, Server, bind, serve};
-use crate::edges::{History, JournalPage, JournalQuery, RunOutput, RunsQuery};
+use crate::edges::{FileFacts, GapsQuery, History, JournalPage, JournalQuery, RunOutput, RunsQuery};
 use crate::engine::testing::{Bench, bench_after};
 
 /// A store that has committed what tests say.
@@ -75,6 +77,30 @@ impl History for FakeHistory {
         let skip = usize::try_from(offset).unwrap_or(usize::MAX);
         let bytes = bytes.into_iter().skip(skip).take(max).collect();
         async move { Ok(RunOutput { info: run_info(run), bytes, ended }) }.boxed()
+    }
+    fn gaps(&self, query: GapsQuery) -> BoxFuture<'_, Result<Vec<GapInfo>, ApiError>> {
+        let all = (0..query.max.min(3)).map(|n| gap_info(n.into())).collect();
+        async move { if query.watch == Some(WatchId(9)) { Ok(vec![]) } else { Ok(all) } }.boxed()
+    }
+    fn files(&self, files: Vec<(WatchId, u32, RawPath)>) -> BoxFuture<'_, Result<Vec<FileFacts>, ApiError>> {
+        let facts = |(_, place, _): (WatchId, u32, RawPath)| FileFacts {
+            seen: Some(Fingerprint { inode: 1, size: place.into(), mtime: 0, ctime: 0 }),
+            last: Some(run_info(place.into())),
+            processed: None,
+        };
+        async move { Ok(files.into_iter().map(facts).collect()) }.boxed()
+    }
+}
+
+fn gap_info(id: u64) -> GapInfo {
+    GapInfo {
+        id,
+        watch: Arc::from("w1"),
+        reason: GapReason::Overflow,
+        scope: "/r".into(),
+        since: Timestamp(0),
+        closed: None,
+        found: None,
     }
 }
 
@@ -157,6 +183,7 @@ fn watch_status(name: &str) -> WatchStatus {
         next_due: None,
         added: Timestamp(0),
         rules,
+        gaps: vec![],
     }
 }
 
@@ -188,7 +215,7 @@ fn answer(command: &Command) -> Option<Result<Answer, ApiError>> {
 }
 
 fn sweep(id: u64, stage: SweepStage) -> SweepStatus {
-    SweepStatus { id, stage, watches: vec![], looked: 0, pending: 0, ok: 0, failed: 0, vanished: 0 }
+    SweepStatus { id, stage, watches: vec![], looked: 0, pending: 0, ok: 0, failed: 0, vanished: 0, set_aside: 0 }
 }
 
 /// A server at work.

@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use fsmon_core::io::RunId;
-use fsmon_protocol::ApiError;
+use fsmon_core::io::{RunId, WatchId};
 use fsmon_protocol::event::Record;
 use fsmon_protocol::run::{RunInfo, RunStatus};
+use fsmon_protocol::status::GapInfo;
+use fsmon_protocol::{ApiError, RawPath};
 use futures::future::BoxFuture;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -17,8 +18,8 @@ use tokio::sync::oneshot;
 use super::columns::{self, Sql};
 use super::output::Outputs;
 use super::writer::Request;
-use super::{journal, runs};
-use crate::edges::{History, JournalPage, JournalQuery, RunOutput, RunsQuery};
+use super::{files, gaps, journal, runs};
+use crate::edges::{FileFacts, GapsQuery, History, JournalPage, JournalQuery, RunOutput, RunsQuery};
 
 /// How many journal rows are looked at before a commit has its turn.
 const ROWS: usize = 50_000;
@@ -73,6 +74,14 @@ impl History for Reader {
     fn output(&self, run: RunId, offset: u64, max: usize) -> BoxFuture<'_, Result<RunOutput, ApiError>> {
         self.ask(move |answer| What::Output { run, offset, max: max.min(LARGEST_OUTPUT), answer })
     }
+
+    fn gaps(&self, query: GapsQuery) -> BoxFuture<'_, Result<Vec<GapInfo>, ApiError>> {
+        self.ask(move |answer| What::Gaps(GapsQuery { max: query.max.min(LARGEST_PAGE), ..query }, answer))
+    }
+
+    fn files(&self, files: Vec<(WatchId, u32, RawPath)>) -> BoxFuture<'_, Result<Vec<FileFacts>, ApiError>> {
+        self.ask(move |answer| What::Files(files, answer))
+    }
 }
 
 /// Holds a question's place among those that wait, until it is answered or given up.
@@ -93,6 +102,8 @@ pub(super) struct Question {
 enum What {
     Journal(Box<Search>, Answer<JournalPage>),
     Runs(RunsQuery, Answer<Vec<RunInfo>>),
+    Gaps(GapsQuery, Answer<Vec<GapInfo>>),
+    Files(Vec<(WatchId, u32, RawPath)>, Answer<Vec<FileFacts>>),
     Output { run: RunId, offset: u64, max: usize, answer: Answer<RunOutput> },
 }
 
@@ -108,6 +119,8 @@ impl Question {
                 Err(e) => send(answer, Err(unreadable(&e))),
             },
             What::Runs(query, answer) => send(answer, runs::list(conn, &query).map_err(|e| unreadable(&e))),
+            What::Gaps(query, answer) => send(answer, gaps::list(conn, &query).map_err(|e| unreadable(&e))),
+            What::Files(all, answer) => send(answer, files::facts(conn, &all).map_err(|e| unreadable(&e))),
             What::Output { run, offset, max, answer } => send(answer, output(conn, outputs, run, offset, max)),
         }
         None

@@ -5,6 +5,8 @@
 
 use fsmon_core::io::{JournalRow, WatchId};
 use fsmon_protocol::event::{Event, EventKind, Gap, Occurrence, Record, RunRecord, WatchChange, What};
+use fsmon_protocol::run::Outcome;
+use fsmon_protocol::units::Timestamp;
 use rusqlite::{CachedStatement, Connection, Row};
 
 use super::columns::{self, Binder, Sql};
@@ -12,7 +14,8 @@ use super::words::Word;
 
 /// All columns, in the order of [`decode`].
 pub(super) const COLUMNS: &str = "seq, time, watch, name, kind, path, from_path, type, size, origin, why, \
-     inode, length, mtime, ctime, run, trigger, status, attempt, exit, ms, reason, closed, found, due, looked, pending, detail";
+     inode, length, mtime, ctime, run, trigger, status, attempt, exit, ms, reason, closed, found, due, looked, pending, detail, \
+     gap, since, outcome, signal";
 
 /// Column of the time in [`COLUMNS`].
 pub(super) const TIME: usize = 1;
@@ -34,11 +37,11 @@ const INSERT_EVENT: &str = "INSERT INTO journal (seq, time, watch, name, inode, 
      kind, path, from_path, type, size, origin, why) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 const INSERT_RUN: &str = "INSERT INTO journal (seq, time, watch, name, inode, length, mtime, ctime, \
-     kind, run, trigger, status, attempt, exit, ms, path) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+     kind, run, trigger, status, attempt, exit, ms, path, outcome, signal, reason) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 const INSERT_OTHER: &str = "INSERT INTO journal (seq, time, watch, name, inode, length, mtime, ctime, \
-     kind, path, status, reason, closed, found, due, looked, pending, detail) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+     kind, path, status, reason, closed, found, due, looked, pending, detail, gap, since) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 
 /// The statements that append rows, for one transaction.
 pub(super) struct Appender<'c> {
@@ -89,6 +92,15 @@ impl<'c> Appender<'c> {
             .value(run.exit)?
             .maybe_number(run.ms)?
             .maybe_path(run.path.as_ref())?
+            .value(run.outcome.as_ref().map(Outcome::as_str))?
+            .value(match run.outcome {
+                Some(Outcome::Signalled(signal)) => Some(signal),
+                _ => None,
+            })?
+            .value(match &run.outcome {
+                Some(Outcome::NotStarted(why)) => Some(why.as_str()),
+                _ => None,
+            })?
             .run()
             .map(drop)
     }
@@ -121,6 +133,8 @@ impl<'c> Appender<'c> {
             .maybe_number(due.map(|o| o.looked))?
             .maybe_number(due.map(|o| o.pending))?
             .value(detail)?
+            .maybe_number(gap.map(|g| g.id))?
+            .value(gap.map(|g| g.since.0))?
             .run()
             .map(drop)
     }
@@ -183,12 +197,18 @@ fn decode_what(row: &Row<'_>) -> Sql<What> {
             exit: row.get(19)?,
             ms: columns::maybe_number(row, 20)?,
             path: columns::maybe_path(row, 5)?,
+            outcome: decode_outcome(row)?,
         })),
         "gap" => Ok(What::Gap(Gap {
             reason: columns::word(row, 21)?,
             scope: columns::path(row, 5)?,
             closed: row.get(22)?,
             found: columns::maybe_number(row, 23)?,
+            // Before version 4 there was neither.
+            id: columns::maybe_number(row, 28)?.unwrap_or(0),
+            since: row
+                .get::<_, Option<i64>>(29)?
+                .map_or_else(|| columns::time(row, TIME), |since| Ok(Timestamp(since)))?,
         })),
         "schedule" => Ok(What::Schedule(Occurrence {
             due: columns::time(row, 24)?,
@@ -200,6 +220,19 @@ fn decode_what(row: &Row<'_>) -> Sql<What> {
         "watch" => Ok(What::Watch(WatchChange { status: columns::word(row, 17)?, detail: row.get(27)? })),
         other => Err(columns::nonsense(KIND, format!("the kind '{other}' is unknown"))),
     }
+}
+
+/// How a run ended; none where it has not, or where it was stored before version 4.
+fn decode_outcome(row: &Row<'_>) -> Sql<Option<Outcome>> {
+    Ok(match row.get_ref(30)?.as_str_or_null()? {
+        None => None,
+        Some("exited") => Some(Outcome::Exited(row.get(19)?)),
+        Some("signalled") => Some(Outcome::Signalled(row.get(31)?)),
+        Some("timed_out") => Some(Outcome::TimedOut),
+        Some("interrupted") => Some(Outcome::Interrupted),
+        Some("not_started") => Some(Outcome::NotStarted(row.get(21)?)),
+        Some(other) => return Err(columns::nonsense(30, format!("the outcome '{other}' is unknown"))),
+    })
 }
 
 /// Gives every row with a number above `after`, in order.

@@ -10,12 +10,12 @@ use super::columns::{self, Binder, Sql};
 /// Everything but how far the ledger is: only a checkpoint moves that, since it is the only one that writes the rows.
 /// A watch whose number said more than its rows hold would forget, in a crash, what lies between.
 const WRITE_WATCH: &str = "INSERT INTO watch (id, name, path, defined_by, only_name, added, baseline_done, \
-     paused, last_due, root_fs, root_inode, root_mount, upto) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+     paused, last_due, root_fs, root_inode, root_mount, upto, accepting) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
      ON CONFLICT (id) DO UPDATE SET name = excluded.name, path = excluded.path, defined_by = excluded.defined_by, \
      only_name = excluded.only_name, added = excluded.added, baseline_done = excluded.baseline_done, \
      paused = excluded.paused, last_due = excluded.last_due, root_fs = excluded.root_fs, \
-     root_inode = excluded.root_inode, root_mount = excluded.root_mount";
+     root_inode = excluded.root_inode, root_mount = excluded.root_mount, accepting = excluded.accepting";
 
 const WRITE_UPTO: &str = "UPDATE watch SET upto = ?2 WHERE id = ?1";
 
@@ -47,6 +47,7 @@ pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
         .maybe_number(row.root.as_ref().map(|r| r.1))?
         .value(row.root.as_ref().map(|r| r.2))?
         .number(row.upto)?
+        .value(row.accepting)?
         .run()
         .map(drop)
 }
@@ -103,7 +104,7 @@ pub(super) fn remove_watch(conn: &Connection, id: WatchId) -> Sql<()> {
 pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
     let mut statement = conn.prepare(
         "SELECT id, name, path, defined_by, only_name, added, baseline_done, paused, last_due, root_fs, root_inode, \
-         root_mount, upto FROM watch ORDER BY id",
+         root_mount, upto, accepting FROM watch ORDER BY id",
     )?;
     let rows = statement.query_map((), |row| {
         let root_fs: Option<String> = row.get(9)?;
@@ -123,6 +124,7 @@ pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
             last_due: columns::time(row, 8)?,
             root,
             upto: columns::number(row, 12)?,
+            accepting: row.get(13)?,
         })
     })?;
     rows.collect()

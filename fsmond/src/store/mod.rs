@@ -8,6 +8,8 @@
 
 mod columns;
 mod error;
+mod files;
+mod gaps;
 mod history;
 mod journal;
 mod ledger;
@@ -28,7 +30,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fsmon_core::io::{JournalRow, NodeRow, RunId, RunRow, WatchId, WatchRow};
+use fsmon_core::io::{GapRow, JournalRow, NodeRow, RunId, RunRow, WatchId, WatchRow};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -145,6 +147,11 @@ impl Store {
     /// Runs that have a start and no end: the daemon died while they ran. Oldest first.
     pub fn unfinished_runs(&self) -> Result<Vec<RunRow>, StoreError> {
         Ok(runs::unfinished(&self.conn)?)
+    }
+
+    /// Gaps that no reconcile has closed.
+    pub fn open_gaps(&self) -> Result<Vec<GapRow>, StoreError> {
+        Ok(gaps::open(&self.conn)?)
     }
 
     /// After [`StoreError::Damaged`] while loading: sets the database aside and begins a fresh one.

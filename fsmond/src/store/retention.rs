@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::columns::{self, Sql};
 use super::output::Outputs;
 use super::schema::{meta, set_meta};
-use super::{StoreOptions, journal, runs};
+use super::{StoreOptions, gaps, journal, runs};
 
 /// How many rows a step takes at least, where there are so many. While more is stored than that, a step takes twice
 /// what was stored since the last one, so that it always catches up.
@@ -92,6 +92,7 @@ impl Keeper {
         self.due = Instant::now() + IDLE;
         let transaction = conn.unchecked_transaction()?;
         let taken = take(conn, *volume, self.options, limit)?;
+        gaps::forget(conn, Timestamp::now().minus(self.options.keep))?;
         transaction.commit()?;
         *volume = taken.volume;
         for run in taken.runs {

@@ -1,6 +1,7 @@
 //! The table `runs`: a row at the start of each run, completed at its end.
 
 use fsmon_core::io::{RunEndRow, RunId, RunRow, WatchId};
+use fsmon_protocol::RawPath;
 use fsmon_protocol::run::{Outcome, RunInfo, RunStatus};
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -161,6 +162,13 @@ pub(super) fn list(conn: &Connection, query: &RunsQuery) -> Sql<Vec<RunInfo>> {
 pub(super) fn one(conn: &Connection, run: RunId) -> Sql<Option<RunInfo>> {
     let sql = format!("SELECT {COLUMNS} FROM runs WHERE run = ?1");
     conn.prepare_cached(&sql)?.query_row([run.cast_signed()], decode).optional()
+}
+
+/// The latest run of a watch for the file at this path; or the latest that succeeded.
+pub(super) fn latest(conn: &Connection, watch: WatchId, path: &RawPath, ok: bool) -> Sql<Option<RunInfo>> {
+    let filter = if ok { "AND status = 'ok'" } else { "" };
+    let sql = format!("SELECT {COLUMNS} FROM runs WHERE path = ?1 AND watch = ?2 {filter} ORDER BY run DESC LIMIT 1");
+    conn.prepare_cached(&sql)?.query_row((path.as_bytes(), watch.0), decode).optional()
 }
 
 /// Output that is in the row: at most `max` bytes from `offset` on. None where it is not there.

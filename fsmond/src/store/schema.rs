@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 4;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -116,6 +116,30 @@ CREATE TABLE node (
 const V2: &str = "
 ALTER TABLE node ADD COLUMN mount_point INTEGER NOT NULL DEFAULT 0; -- whether something is mounted at this folder
 ALTER TABLE node ADD COLUMN hidden INTEGER; -- the layer of mounts that it lies on, where that cannot be seen now
+";
+
+/// What became of one file is asked for by its path.
+const V3: &str = "CREATE INDEX runs_of_path ON runs (path, run);";
+
+/// Gaps have a table of their own, which outlives the journal; runs tell in the journal how they ended; a held watch can
+/// be accepted as it is.
+const V4: &str = "
+CREATE TABLE gap (
+    id INTEGER PRIMARY KEY, -- number of the record that opened it
+    watch INTEGER,
+    name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    scope BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    closed INTEGER,     -- none: it is open
+    found INTEGER
+) STRICT;
+CREATE INDEX gap_open ON gap (id) WHERE closed IS NULL;
+ALTER TABLE journal ADD COLUMN gap INTEGER;     -- gap, since: of gaps
+ALTER TABLE journal ADD COLUMN since INTEGER;
+ALTER TABLE journal ADD COLUMN outcome TEXT;    -- outcome, signal: of runs; why one was not started is in reason
+ALTER TABLE journal ADD COLUMN signal INTEGER;
+ALTER TABLE watch ADD COLUMN accepting INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

@@ -3,10 +3,11 @@
 //! Nothing outside the database is changed here, so that a transaction which fails can be tried again as it is.
 
 use fsmon_core::io::{RunId, StoreOp};
+use fsmon_protocol::event::What;
 
 use super::columns::Sql;
 use super::retention::Volume;
-use super::{Numbers, Store, journal, ledger, runs};
+use super::{Numbers, Store, gaps, journal, ledger, runs};
 
 /// What one transaction came to, taken over once it is durable.
 pub(super) struct Written {
@@ -29,6 +30,9 @@ pub(super) fn run<'o>(store: &Store, operations: impl Iterator<Item = &'o StoreO
         match operation {
             StoreOp::Record(row) => {
                 appender.append(row)?;
+                if let What::Gap(gap) = &row.record.what {
+                    gaps::note(conn, row, gap)?;
+                }
                 written.numbers.saw_seq(row.record.seq);
                 written.volume.journal += journal::bytes(row);
             }
@@ -52,7 +56,10 @@ pub(super) fn run<'o>(store: &Store, operations: impl Iterator<Item = &'o StoreO
                 ledger::write_watch(conn, row)?;
                 written.numbers.saw_watch(conn, row.id.0)?;
             }
-            StoreOp::WatchRemoved(id) => ledger::remove_watch(conn, *id)?,
+            StoreOp::WatchRemoved(id) => {
+                ledger::remove_watch(conn, *id)?;
+                gaps::end(conn, *id)?;
+            }
             // Written before.
             StoreOp::SaveWatches(_) => {}
         }

@@ -51,6 +51,7 @@ words! {
     WatchChangeStatus {
         Added = "added", Removed = "removed", Changed = "changed", Waiting = "waiting", Held = "held",
         Degraded = "degraded", Recovered = "recovered", Paused = "paused", Resumed = "resumed", Ready = "ready",
+        Retried = "retried", Dropped = "dropped", Accepted = "accepted",
     }
     DefinedBy { Runtime = "runtime", Config = "config" }
 }

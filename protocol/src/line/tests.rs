@@ -70,8 +70,10 @@ fn a_rename_has_both_names_and_bytes_only_where_lossy() {
 
 /// Everything but events, with the fields that the contract names for each kind.
 fn others() -> Vec<(Record, serde_json::Value, &'static str)> {
-    let gap = Gap { reason: GapReason::Overflow, scope: "/data".into(), closed: true, found: Some(7) };
-    let open = Gap { reason: GapReason::SourceError, scope: "/data".into(), closed: false, found: None };
+    let gap =
+        Gap { reason: GapReason::Overflow, scope: "/data".into(), closed: true, found: Some(7), id: 180, since: TIME };
+    let open =
+        Gap { reason: GapReason::SourceError, scope: "/data".into(), closed: false, found: None, id: 184, since: TIME };
     let run = RunRecord {
         run: 5,
         trigger: Trigger::FileChange,
@@ -80,26 +82,45 @@ fn others() -> Vec<(Record, serde_json::Value, &'static str)> {
         exit: Some(1),
         ms: Some(40),
         path: Some("/data/a b".into()),
+        outcome: Some(Outcome::Exited(1)),
     };
-    let started = RunRecord { status: RunStatus::Started, exit: None, ms: None, path: None, ..run.clone() };
+    let started =
+        RunRecord { status: RunStatus::Started, exit: None, ms: None, path: None, outcome: None, ..run.clone() };
+    let killed = RunRecord { exit: None, outcome: Some(Outcome::Signalled(9)), ..run.clone() };
+    let why = "no such program".to_owned();
+    let unstarted = RunRecord { exit: None, ms: None, outcome: Some(Outcome::NotStarted(why)), ..run.clone() };
     let due = Occurrence { due: TIME, looked: 4312, pending: 0, status: OccurrenceStatus::SkippedBusy };
     let held = WatchChange { status: WatchChangeStatus::Held, detail: Some("it is \u{1b}[31mempty".into()) };
     vec![
         (
             record(Some("data"), What::Gap(gap)),
-            json!({"kind":"gap", "reason":"overflow", "scope":"/data", "closed":true, "found":7}),
+            json!({"kind":"gap", "gap":180, "reason":"overflow", "scope":"/data", "since":"2026-11-23T18:10:00.123456789Z",
+                "closed":true, "found":7}),
             "data  gap       closed: overflow below /data  (7 found)",
         ),
         (
             record(Some("data"), What::Gap(open)),
-            json!({"kind":"gap", "reason":"source_error", "scope":"/data", "closed":false}),
+            json!({"kind":"gap", "gap":184, "reason":"source_error", "scope":"/data",
+                "since":"2026-11-23T18:10:00.123456789Z", "closed":false}),
             "data  gap       open: source_error below /data",
         ),
         (
             record(Some("data"), What::Run(run)),
-            json!({"kind":"run", "run":5, "trigger":"file_change", "status":"retry", "attempt":2, "exit":1, "ms":40,
-                "path":"/data/a b"}),
+            json!({"kind":"run", "run":5, "trigger":"file_change", "status":"retry", "attempt":2, "exit":1,
+                "outcome":"exited", "ms":40, "path":"/data/a b"}),
             "data  run       retry #5  \"/data/a b\"  (file_change, attempt 2, exit 1, 40 ms)",
+        ),
+        (
+            record(Some("data"), What::Run(killed)),
+            json!({"kind":"run", "run":5, "trigger":"file_change", "status":"retry", "attempt":2, "outcome":"signalled",
+                "signal":9, "ms":40, "path":"/data/a b"}),
+            "data  run       retry #5  \"/data/a b\"  (file_change, attempt 2, signal 9, 40 ms)",
+        ),
+        (
+            record(Some("data"), What::Run(unstarted)),
+            json!({"kind":"run", "run":5, "trigger":"file_change", "status":"retry", "attempt":2,
+                "outcome":"not_started", "error":"no such program", "path":"/data/a b"}),
+            "data  run       retry #5  \"/data/a b\"  (file_change, attempt 2, not started: no such program)",
         ),
         (
             record(Some("data"), What::Run(started)),

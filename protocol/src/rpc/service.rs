@@ -3,12 +3,14 @@
 //! Anything long is a cursor long-poll in slices of at most [`crate::rpc_types::LONGEST_WAIT`]; the client asks again.
 
 use crate::doctor::Finding;
+use crate::file::{FilesReply, FilesRequest};
+use crate::path::RawPath;
 use crate::rpc_types::{
-    LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
+    GapsRequest, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
 };
 use crate::run::RunInfo;
 use crate::spec::{Options, WatchSpec};
-use crate::status::{DaemonStatus, WatchStatus};
+use crate::status::{DaemonStatus, GapInfo, WatchStatus};
 use crate::units::SpanOrOff;
 
 /// The service of fsmond. Methods are numbered by their order on the wire: new ones go at the end.
@@ -50,4 +52,15 @@ pub trait Fsmon {
     async fn log_level(level: String) -> Reply<()>;
     /// Looks for what stands in the way of the daemon and its watches, with a probe file in the root of each.
     async fn doctor() -> Reply<Vec<Finding>>;
+    /// Files of the ledger, page by page.
+    async fn files(request: FilesRequest) -> Reply<FilesReply>;
+    /// Failed files of one watch are pending again at attempt 1: these, those below these folders, or where none is named
+    /// all. Answers how many.
+    async fn retry(watch: String, paths: Vec<RawPath>) -> Reply<u64>;
+    /// What is pending or failed of these files, or below these folders, is given up. Answers of how many files.
+    async fn give_up(watch: String, paths: Vec<RawPath>) -> Reply<u64>;
+    /// Spans in which events may have been lost: the open ones first, then the newest.
+    async fn gaps(request: GapsRequest) -> Reply<Vec<GapInfo>>;
+    /// A held watch: what is there now is right and done. Answers how many pending files are given up by that.
+    async fn accept(watch: String) -> Reply<u64>;
 }

@@ -9,15 +9,16 @@ use fsmon_protocol::event::{
     Event, EventKind, Gap, GapReason, Occurrence, OccurrenceStatus, Origin, Record, RunRecord, ServiceStatus,
     WatchChange, WatchChangeStatus, What, Why,
 };
+use fsmon_protocol::file::{FileInfo, FileState, FilesCursor, FilesReply, FilesRequest};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::rpc::codec::encode;
 use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
 use fsmon_protocol::rpc_types::{
-    Cursor, LogChunk, Reloaded, Removed, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
+    Cursor, GapsRequest, LogChunk, Reloaded, Removed, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
 };
 use fsmon_protocol::run::{Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{Backend, Existing, OnSchedule, Options, Rules, Stdin, WatchSpec};
-use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, Progress, WatchState, WatchStatus};
+use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus};
 use fsmon_protocol::{RawPath, Size, Span, SpanOrOff, Timestamp};
 use tarpc::{ClientMessage, Request, Response, context};
 
@@ -55,6 +56,11 @@ methods!(
     Stop,
     LogLevel,
     Doctor,
+    Files,
+    Retry,
+    GiveUp,
+    Gaps,
+    Accept,
 );
 
 /// The bytes of every variant without fields of these enums.
@@ -74,6 +80,7 @@ words! {
     ErrorKind { Refused, NotFound, Usage, NoDaemon, TimedOut, NotPermitted, Unhealthy, Bug }
     EventKind { Create, Modify, Rename, Delete, Attrib }
     Existing { Skip, Run }
+    FileState { Clean, Settling, Ready, Running, Backoff, Failed }
     FileType { File, Dir, Symlink, Other }
     GapReason { Overflow, SourceError, Limit, RootGone, Mount, Down, Unreadable }
     OccurrenceStatus { Done, SkippedBusy, SkippedPaused, SkippedUnable }
@@ -85,7 +92,8 @@ words! {
     SweepStage { Reconciling, Running, Done }
     Trigger { FileChange, Recovery, Scheduled, Manual }
     WatchChangeStatus {
-        Added, Removed, Changed, Waiting, Held, Degraded, Recovered, Paused, Resumed, Ready,
+        Added, Removed, Changed, Waiting, Held, Degraded, Recovered, Paused, Resumed, Ready, Retried,
+        Dropped, Accepted,
     }
     Verdict { Well, Note, Bad }
     WatchState { Watching, Scanning, Degraded, Waiting, Held, Paused }
@@ -178,6 +186,19 @@ fn watch() -> WatchStatus {
         next_due: Some(Timestamp(-1)),
         added: TIME,
         rules: Rules::from_options(&options()),
+        gaps: vec![gap()],
+    }
+}
+
+fn gap() -> GapInfo {
+    GapInfo {
+        id: 184,
+        watch: "data".into(),
+        reason: GapReason::Overflow,
+        scope: "/data".into(),
+        since: TIME,
+        closed: Some(TIME),
+        found: Some(7),
     }
 }
 
@@ -191,6 +212,7 @@ fn sweep() -> SweepStatus {
         ok: 2,
         failed: 1,
         vanished: 0,
+        set_aside: 5,
     }
 }
 
@@ -211,6 +233,21 @@ fn run() -> RunInfo {
     }
 }
 
+fn file() -> FileInfo {
+    FileInfo {
+        watch: "data".into(),
+        path: b"/data/\xff".as_slice().into(),
+        file_type: FileType::File,
+        state: FileState::Backoff,
+        kind: Some(EventKind::Modify),
+        attempts: 2,
+        due: Some(TIME),
+        seen: Some(Fingerprint { inode: 1, size: 2, mtime: 3, ctime: 4 }),
+        last: Some(RunInfo { path: None, ..run() }),
+        processed: None,
+    }
+}
+
 /// One record of every sort.
 pub fn records() -> Vec<Record> {
     let event = Event {
@@ -222,7 +259,8 @@ pub fn records() -> Vec<Record> {
         origin: Origin::Scan,
         why: Some(Why::Ctime),
     };
-    let gap = Gap { reason: GapReason::Overflow, scope: "/data".into(), closed: true, found: Some(7) };
+    let gap =
+        Gap { reason: GapReason::Overflow, scope: "/data".into(), closed: true, found: Some(7), id: 180, since: TIME };
     let run = RunRecord {
         run: 5,
         trigger: Trigger::Scheduled,
@@ -231,6 +269,7 @@ pub fn records() -> Vec<Record> {
         exit: Some(0),
         ms: Some(40),
         path: Some("/data/a".into()),
+        outcome: Some(Outcome::Exited(0)),
     };
     let due = Occurrence { due: TIME, looked: 9, pending: 1, status: OccurrenceStatus::SkippedPaused };
     let held = WatchChange { status: WatchChangeStatus::Held, detail: Some("it is empty".into()) };
@@ -254,6 +293,12 @@ pub fn requests() -> Vec<FsmonRequest> {
         max: 500,
         wait_ms: 25_000,
     };
+    let files = FilesRequest {
+        watches: watches(),
+        states: vec![FileState::Failed],
+        from: Some(FilesCursor { watch: 1, place: 2 }),
+        max: 100,
+    };
     vec![
         FsmonRequest::Status {},
         FsmonRequest::Add { spec: spec() },
@@ -273,6 +318,11 @@ pub fn requests() -> Vec<FsmonRequest> {
         FsmonRequest::Stop {},
         FsmonRequest::LogLevel { level: "debug".into() },
         FsmonRequest::Doctor {},
+        FsmonRequest::Files { request: files },
+        FsmonRequest::Retry { watch: "data".into(), paths: vec!["/data/a".into()] },
+        FsmonRequest::GiveUp { watch: "data".into(), paths: vec![b"/data/\xff".as_slice().into()] },
+        FsmonRequest::Gaps { request: GapsRequest { watch: Some("data".into()), max: 20 } },
+        FsmonRequest::Accept { watch: "data".into() },
     ]
 }
 
@@ -306,6 +356,11 @@ pub fn replies() -> Vec<FsmonResponse> {
         FsmonResponse::Stop(Ok(())),
         FsmonResponse::LogLevel(Ok(())),
         FsmonResponse::Doctor(Ok(vec![Finding::bad("queue", "it was full", "sysctl").of("data")])),
+        FsmonResponse::Files(Ok(FilesReply { files: vec![file()], next: Some(FilesCursor { watch: 1, place: 2 }) })),
+        FsmonResponse::Retry(Ok(3)),
+        FsmonResponse::GiveUp(Ok(1)),
+        FsmonResponse::Gaps(Ok(vec![gap()])),
+        FsmonResponse::Accept(Ok(2)),
     ]
 }
 

@@ -48,6 +48,7 @@ impl Machine {
             last_due: now.wall,
             root: None,
             upto: 0,
+            accepting: false,
         };
         let mut watch = Watch::new(row, spec, &self.settings.defaults)?;
         self.next_watch += 1;

@@ -1,4 +1,4 @@
-//! `set`, `set-interval`, `pause`, `resume`: what can be changed of a watch while it watches.
+//! `set`, `set-interval`, `pause`, `resume`, `accept`: what can be changed of a watch while it watches.
 
 use fsmon_protocol::ApiError;
 use fsmon_protocol::event::WatchChangeStatus;
@@ -84,5 +84,16 @@ impl Machine {
             });
         }
         Ok(Outcome::Promise(self.save_watches(), Promise::Watches(ids)))
+    }
+
+    pub(super) fn accept(&mut self, now: Now, wanted: &str, out: &mut Vec<Effect>) -> Result<Outcome, ApiError> {
+        let id = self.find(wanted)?;
+        let mut result = Ok((0, None));
+        self.with(id, now, out, |watch, ctx| {
+            result = watch.accept(ctx).map(|given_up| (given_up, Some(watch.row())));
+        });
+        let (given_up, row) = result?;
+        let row = row.map_or_else(|| self.save_watches(), StoreOp::Watch);
+        Ok(Outcome::Promise(row, Promise::Count(given_up)))
     }
 }

@@ -2,7 +2,9 @@
 //! that is given once its effects are recorded.
 
 mod add;
+mod aside;
 mod change;
+mod files;
 mod probe;
 mod remove;
 mod run_now;
@@ -34,10 +36,14 @@ impl Machine {
             Command::SetInterval(watch, every) => self.set_interval(now, &watch, every, out),
             Command::Pause(watches) => self.pause(now, &watches, true, out),
             Command::Resume(watches) => self.pause(now, &watches, false, out),
+            Command::Accept(watch) => self.accept(now, &watch, out),
             Command::RunNow { watches, all_files } => self.run_now(&watches, all_files),
             Command::Sweep(id) => self.sweep(id),
             Command::Resolve(watches) => self.resolve(&watches),
             Command::Settings(settings) => self.new_settings(now, settings, out),
+            Command::Files(query) => self.files(now, &query),
+            Command::Retry { watch, paths } => self.retry(now, &watch, &paths, out),
+            Command::GiveUp { watch, paths } => self.give_up(now, &watch, &paths, out),
             Command::Counters => Ok(Outcome::Now(Answer::Counters(self.shared.counters))),
             Command::Service(status) => Ok(self.last_record(now, What::Service(status), out)),
             Command::Stop => Ok(self.stop(now, out)),
@@ -59,6 +65,7 @@ impl Machine {
         let answer = match self.promises.remove(&token) {
             None => return,
             Some(Promise::Done) => Answer::Done,
+            Some(Promise::Count(count)) => Answer::Count(count),
             Some(Promise::Removed(removed)) => Answer::Removed(removed),
             Some(Promise::Watches(ids)) => {
                 Answer::Watches(ids.iter().filter_map(|id| self.watches.get(id)).map(|w| w.status(now)).collect())

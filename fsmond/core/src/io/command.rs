@@ -1,5 +1,7 @@
 //! What somebody may want of the machine, and what is answered.
 
+use fsmon_protocol::RawPath;
+use fsmon_protocol::file::{FileInfo, FileState};
 use fsmon_protocol::rpc_types::Removed;
 use fsmon_protocol::rpc_types::SweepStatus;
 use fsmon_protocol::spec::Options;
@@ -50,6 +52,8 @@ pub enum Command {
     Pause(Vec<String>),
     /// Let runs go on.
     Resume(Vec<String>),
+    /// A held watch: what is there is right and done.
+    Accept(String),
     /// Reconcile and run.
     RunNow {
         /// Which; none: all.
@@ -63,6 +67,22 @@ pub enum Command {
     Resolve(Vec<String>),
     /// New defaults and limits from the config.
     Settings(Settings),
+    /// Tell about files of the ledger: a page, after some of its places.
+    Files(FilesQuery),
+    /// Failed files are pending again at attempt 1.
+    Retry {
+        /// Of which watch.
+        watch: String,
+        /// Which files, or those below which folders; none: all.
+        paths: Vec<RawPath>,
+    },
+    /// What is pending or failed is given up.
+    GiveUp {
+        /// Of which watch.
+        watch: String,
+        /// Of which files, or of those below which folders.
+        paths: Vec<RawPath>,
+    },
     /// The counters.
     Counters,
     /// Record that the service started, stopped or reloaded.
@@ -94,6 +114,29 @@ pub struct Settings {
     pub max_runs: u32,
 }
 
+/// Which files of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilesQuery {
+    /// Of these watches; none named: all.
+    pub watches: Vec<String>,
+    /// Only in one of these states; none named: all.
+    pub states: Vec<FileState>,
+    /// From this watch and place on.
+    pub from: (WatchId, u32),
+    /// At most so many.
+    pub max: usize,
+}
+
+/// Some files of the ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FilesPage {
+    /// Each with its watch and the place of its stored row. Of its runs the core knows nothing; what was last seen it
+    /// knows only of what is not stored yet.
+    pub files: Vec<(WatchId, u32, FileInfo)>,
+    /// Ask next from here; none: that was all.
+    pub next: Option<(WatchId, u32)>,
+}
+
 /// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -107,6 +150,10 @@ pub enum Answer {
     Resolved(Vec<(WatchId, Arc<str>)>),
     /// The counters, those that the machine knows.
     Counters(Counters),
+    /// Some files.
+    Files(FilesPage),
+    /// Of how many files.
+    Count(u64),
     /// Done.
     Done,
     /// Whether a probe was heard of.

@@ -2,6 +2,7 @@
 
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::EventKind;
+use fsmon_protocol::event::GapReason;
 use fsmon_protocol::event::Record;
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::fingerprint::Fingerprint;
@@ -119,6 +120,23 @@ pub struct WatchRow {
     pub root: Option<(String, u64, bool)>,
     /// The ledger holds everything up to this journal number.
     pub upto: u64,
+    /// A person said that what is there is right and done, and the reconcile that takes it so is not complete.
+    pub accepting: bool,
+}
+
+/// A gap that no reconcile has closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapRow {
+    /// Number of the record that opened it.
+    pub id: u64,
+    /// The watch.
+    pub watch: WatchId,
+    /// What made it.
+    pub reason: GapReason,
+    /// The folder below which events may have been lost.
+    pub scope: RawPath,
+    /// From when on.
+    pub since: Timestamp,
 }
 
 /// One entry of the ledger.

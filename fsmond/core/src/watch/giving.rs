@@ -9,8 +9,8 @@ use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT};
 
 impl Watch {
-    /// Makes pending what the sweep runs, and counts it: what is pending, files in back-off at once; or with all files
-    /// every matching one, those that were set aside too.
+    /// Makes pending what the sweep runs, and counts it: what is pending, files in back-off at once; with all files every
+    /// other one too. Those that were set aside are left alone: a schedule would run them for ever.
     pub(super) fn give_out(&mut self, sweep: u64, looked: u64, ctx: &mut Ctx<'_>) {
         let Some((trigger, all)) = ctx.shared.sweeps.wants(sweep) else { return };
         if all && !self.rules.command.is_empty() {
@@ -19,19 +19,16 @@ impl Watch {
         let now = ctx.now.mono;
         let mut waiting = 0;
         for at in self.pending.places() {
-            let Some(pending) = self.pending.get_mut(at).filter(|p| all || p.stage != Stage::Failed) else { continue };
+            let Some(pending) = self.pending.get_mut(at).filter(|p| p.stage != Stage::Failed) else { continue };
             pending.waiters.push(sweep);
             pending.trigger = pending.trigger.max(trigger);
             waiting += 1;
-            if matches!(pending.stage, Stage::Backoff | Stage::Failed) {
-                if pending.stage == Stage::Failed {
-                    pending.attempts = 0;
-                }
+            if pending.stage == Stage::Backoff {
                 self.pending.set_stage(at, Stage::Settling, now);
             }
         }
         self.note_occurrence(sweep, looked, waiting, ctx);
-        ctx.shared.sweeps.reconciled(sweep, self.id, looked, waiting);
+        ctx.shared.sweeps.reconciled(sweep, self.id, looked, waiting, self.pending.failed());
     }
 
     /// Every known file is pending once more; one that is pending already runs once for both causes.

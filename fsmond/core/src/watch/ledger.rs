@@ -7,6 +7,7 @@ use fsmon_protocol::RawPath;
 use fsmon_protocol::event::{Event, EventKind, RunRecord, What};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::run::{RunStatus, Trigger};
+use fsmon_protocol::units::Timestamp;
 
 use super::pending::{Pending, Stage};
 use super::{Fresh, Watch};
@@ -237,9 +238,11 @@ impl Watch {
         }
     }
 
-    fn rel<'a>(&self, path: &'a RawPath) -> Option<&'a [u8]> {
-        let rest = path.as_bytes().strip_prefix(self.root_path.as_bytes())?;
-        Some(rest.strip_prefix(b"/").unwrap_or(rest))
+    /// The part of a path that is below the root; none where it is not.
+    pub(super) fn rel<'a>(&self, path: &'a RawPath) -> Option<&'a [u8]> {
+        let root = self.root_path.as_bytes();
+        let rest = path.as_bytes().strip_prefix(root.strip_suffix(b"/").unwrap_or(root))?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"/") }
     }
 
     fn replay_event(&mut self, event: &Event, seen: Option<Fingerprint>, ctx: &mut Ctx<'_>) {
@@ -371,8 +374,8 @@ impl Watch {
     }
 
     /// After the replay: what is pending settles from now on, as something that a scan found, since nobody knows who
-    /// wrote to it meanwhile.
-    pub fn replayed(&mut self, now: Now) {
+    /// wrote to it meanwhile. `heard` is when the daemon was last known to run.
+    pub fn replayed(&mut self, now: Now, heard: Option<Timestamp>) {
         self.ledger.touched.clear();
         for at in 1..self.tree.places() {
             self.release_if_idle(at);
@@ -383,7 +386,7 @@ impl Watch {
             self.pending.set_stage(at, Stage::Settling, due);
         }
         self.clocks.set_schedule(self.rules.every, now);
-        self.down = self.baseline_done;
+        self.down = self.baseline_done.then(|| heard.unwrap_or(now.wall).min(now.wall));
     }
 }
 

@@ -5,8 +5,11 @@
 //! and `runs` process it. Around
 //! them: `root`, `mounts`, `reconcile`, `rename`, `clocks`, `ledger`, `status`. A watch knows no other watch.
 
+mod accept;
+mod aside;
 mod clocks;
 mod dropping;
+mod files;
 mod giving;
 mod hints;
 mod ledger;
@@ -27,7 +30,7 @@ mod tell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use fsmon_protocol::event::{Gap, GapReason, WatchChange, WatchChangeStatus, What};
+use fsmon_protocol::event::{GapReason, WatchChange, WatchChangeStatus, What};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::spec::{Backend, Options, Rules, WatchSpec};
 use fsmon_protocol::status::DefinedBy;
@@ -35,7 +38,7 @@ use fsmon_protocol::units::Timestamp;
 use fsmon_protocol::{ApiError, RawPath};
 
 use crate::filter::Filter;
-use crate::io::{Name, NodeId, RootFacts, WatchId, WatchRow};
+use crate::io::{GapRow, Name, NodeId, RootFacts, WatchId, WatchRow};
 use crate::shared::Ctx;
 use crate::template;
 use crate::tree::Tree;
@@ -102,8 +105,10 @@ pub struct Watch {
     recent: VecDeque<Recent>,
     /// A person said that the next reconcile may delete as much as it finds gone.
     unbraked: bool,
-    /// The daemon was not running for a while, and no reconcile has begun since.
-    down: bool,
+    /// A person said that what is there is right and done: nothing that the next reconcile finds is work.
+    accepting: bool,
+    /// Since when the daemon was not running, until its root is open again.
+    down: Option<Timestamp>,
     tree: Tree,
     suspects: Suspects,
     listings: Listings,
@@ -154,8 +159,9 @@ impl Watch {
             held: None,
             looping: None,
             recent: VecDeque::new(),
-            unbraked: false,
-            down: false,
+            unbraked: row.accepting,
+            accepting: row.accepting,
+            down: None,
             tree: Tree::new(),
             suspects: Suspects::default(),
             listings: Listings::default(),
@@ -190,6 +196,7 @@ impl Watch {
             last_due: self.clocks.last_due,
             root: self.root_before.clone(),
             upto: self.ledger.checkpoint,
+            accepting: self.accepting,
         }
     }
 
@@ -283,12 +290,23 @@ impl Watch {
 
     /// Opens a gap: from now on events below `scope` may have been lost, until a reconcile that begins after this.
     fn open_gap(&mut self, reason: GapReason, scope: RawPath, ctx: &mut Ctx<'_>) {
+        self.open_gap_since(ctx.now.wall, reason, scope, ctx);
+    }
+
+    /// The same, of a span that began earlier.
+    fn open_gap_since(&mut self, since: Timestamp, reason: GapReason, scope: RawPath, ctx: &mut Ctx<'_>) {
         if self.gaps.iter().any(|g| g.reason == reason && g.scope == scope && !g.closing) {
             return;
         }
-        let what = What::Gap(Gap { reason, scope: scope.clone(), closed: false, found: None });
-        ctx.record(Some((self.id, &self.name)), what, None);
-        self.gaps.push(OpenGap { reason, scope, closing: false });
+        let gap = OpenGap { id: ctx.shared.next_seq, reason, scope, since, closing: false };
+        ctx.record(Some((self.id, &self.name)), What::Gap(gap.record(None)), None);
+        self.gaps.push(gap);
+    }
+
+    /// A gap that was open when the daemon died or stopped.
+    pub fn restore_gap(&mut self, row: GapRow) {
+        let GapRow { id, reason, scope, since, .. } = row;
+        self.gaps.push(OpenGap { id, reason, scope, since, closing: false });
     }
 
     /// The absolute path of an entry, as the journal knows it: below something in limbo, where that was before.

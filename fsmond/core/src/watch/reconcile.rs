@@ -29,10 +29,22 @@ const FEW: usize = 100;
 /// A span in which events may have been lost.
 #[derive(Debug)]
 pub(super) struct OpenGap {
+    /// Number of the record that opened it.
+    pub id: u64,
+    /// From when on.
+    pub since: Timestamp,
     pub reason: GapReason,
     pub scope: RawPath,
     /// Whether the reconcile under way began after it opened, and so closes it.
     pub closing: bool,
+}
+
+impl OpenGap {
+    /// The record that opens it, or with what was found the one that closes it.
+    pub fn record(&self, found: Option<u64>) -> Gap {
+        let Self { id, since, reason, .. } = *self;
+        Gap { reason, scope: self.scope.clone(), closed: found.is_some(), found, id, since }
+    }
 }
 
 /// A reconcile under way.
@@ -211,7 +223,10 @@ impl Watch {
             return false;
         };
         let until = if another_root { "the old root is back or you say" } else { "you say" };
-        let detail = format!("{why}; nothing is told or run until {until} `fsmonctl resume {}`", self.name);
+        let detail = format!(
+            "{why}; nothing is told or run until {until} `fsmonctl resume {name}` (process what is found) or `fsmonctl accept {name}` (it is right as it is)",
+            name = self.name
+        );
         self.note(WatchChangeStatus::Held, Some(detail.clone()), ctx);
         ctx.log(LogLevel::Error, format!("watch {} is held: {detail}", self.name));
         self.abandon_scan(ctx);
@@ -226,8 +241,7 @@ impl Watch {
         let Some(scan) = self.scan.take() else { return };
         let mut cured = false;
         for gap in self.gaps.extract_if(.., |gap| gap.closing) {
-            let what = Gap { reason: gap.reason, scope: gap.scope, closed: true, found: Some(scan.found) };
-            ctx.record(Some((self.id, &self.name)), What::Gap(what), None);
+            ctx.record(Some((self.id, &self.name)), What::Gap(gap.record(Some(scan.found))), None);
             cured |= gap.reason == GapReason::Limit;
         }
         if cured {
@@ -244,6 +258,7 @@ impl Watch {
             self.root_before = Some((facts.fs_type.clone(), facts.inode, facts.mount_point));
         }
         self.unbraked = false;
+        self.note_accepted(ctx);
         self.clocks.last_reconcile = Some(Timestamp(ctx.now.wall.0));
         self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
         if !self.baseline_done {

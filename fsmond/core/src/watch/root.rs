@@ -43,8 +43,8 @@ impl Watch {
             ctx.log(LogLevel::Warn, format!("watch {}: {why}", self.name));
         }
         self.root = Root::Open(facts);
-        if std::mem::take(&mut self.down) {
-            self.open_gap(GapReason::Down, self.root_path.clone(), ctx);
+        if let Some(since) = self.down.take() {
+            self.open_gap_since(since, GapReason::Down, self.root_path.clone(), ctx);
         }
         if waited {
             self.note(WatchChangeStatus::Recovered, None, ctx);
@@ -71,6 +71,7 @@ impl Watch {
     }
 
     fn wait_for_root(&mut self, why: &str, ctx: &mut Ctx<'_>) {
+        self.stop_accepting(ctx);
         if !matches!(&self.root, Root::Waiting(before, _) if before == why) {
             let detail = format!("{} {why}; looking for it every second", self.root_path);
             self.note(WatchChangeStatus::Waiting, Some(detail.clone()), ctx);

@@ -19,7 +19,7 @@ use crate::tree::Flags;
 /// So many runs that ended are remembered.
 const RECENT: usize = 64;
 /// So many changes of a file during its own runs, in a row, are a loop.
-const LOOP: u32 = 5;
+pub(super) const LOOP: u32 = 5;
 /// sysexits.h: try again later.
 const EX_TEMPFAIL: i32 = 75;
 
@@ -70,7 +70,7 @@ impl Watch {
             event_id: started.event_id.clone(),
         };
         ctx.store(StoreOp::RunStart(row), Some(Ack::RunStart(self.id, run)));
-        record_run(run, &started, RunStatus::Started, None, None, ctx);
+        record_run(run, &started, RunStatus::Started, None, ctx);
         self.ledger.upto = started.seq;
         ctx.shared.counters.runs += 1;
         ctx.shared.runs.insert(run, started);
@@ -260,15 +260,21 @@ impl Watch {
 }
 
 /// Records a step of a run in the journal.
-fn record_run(id: RunId, run: &Run, status: RunStatus, exit: Option<i32>, ms: Option<u64>, ctx: &mut Ctx<'_>) {
+fn record_run(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
+    let outcome = ended.map(|e| e.outcome.clone());
+    let exit = match outcome {
+        Some(Outcome::Exited(code)) => Some(code),
+        _ => None,
+    };
     let record = RunRecord {
         run: id,
         trigger: run.trigger,
         status,
         attempt: run.attempt,
         exit,
-        ms,
+        ms: ended.map(|e| e.ms),
         path: Some(run.path.clone()),
+        outcome,
     };
     let seen: Option<Fingerprint> = run.seen;
     ctx.record(Some((run.watch, &run.watch_name)), What::Run(record), seen);
@@ -278,10 +284,6 @@ fn record_run(id: RunId, run: &Run, status: RunStatus, exit: Option<i32>, ms: Op
 pub fn store_end(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
     let failed = matches!(status, RunStatus::Failed | RunStatus::Retry);
     ctx.shared.counters.runs_failed += u64::from(failed);
-    let exit = ended.and_then(|e| match e.outcome {
-        Outcome::Exited(code) => Some(code),
-        _ => None,
-    });
     let end = RunEndRow {
         run: id,
         status,
@@ -291,7 +293,7 @@ pub fn store_end(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnde
         output_dropped: ended.map_or(0, |e| e.output_dropped),
     };
     ctx.store(StoreOp::RunEnd(end), None);
-    record_run(id, run, status, exit, ended.map(|e| e.ms), ctx);
+    record_run(id, run, status, ended, ctx);
 }
 
 /// Records the end of a run of which nobody knows how it ended, since the daemon died before it could learn it.
@@ -313,6 +315,7 @@ pub fn record_lost(row: &RunRow, ctx: &mut Ctx<'_>) {
         exit: None,
         ms: None,
         path: row.path.clone(),
+        outcome: None,
     };
     ctx.record(Some((row.watch, &row.watch_name)), What::Run(record), None);
 }

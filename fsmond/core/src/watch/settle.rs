@@ -100,7 +100,7 @@ impl Watch {
         if self.rules.command.is_empty() {
             return false;
         }
-        let wanted = self.rules.kinds.contains(&kind);
+        let wanted = self.rules.kinds.contains(&kind) && !(self.accepting && trigger == Trigger::Recovery);
         let Some(pending) = self.pending.get_mut(at) else {
             if wanted {
                 self.pending.insert(at, Pending { from, ..Pending::new(kind, trigger, ctx.now.mono) });

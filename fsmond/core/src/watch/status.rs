@@ -1,7 +1,10 @@
 //! What a watch tells about itself.
 
-use fsmon_protocol::status::{Progress, WatchState, WatchStatus};
+use std::sync::Arc;
 
+use fsmon_protocol::status::{GapInfo, Progress, WatchState, WatchStatus};
+
+use super::reconcile::OpenGap;
 use super::{Root, Watch};
 use crate::io::Now;
 
@@ -34,6 +37,19 @@ impl Watch {
             next_due: self.clocks.next_due_wall(now),
             added: self.added,
             rules: (*self.rules).clone(),
+            gaps: self.gaps.iter().map(|gap| self.gap_info(gap)).collect(),
+        }
+    }
+
+    fn gap_info(&self, gap: &OpenGap) -> GapInfo {
+        GapInfo {
+            id: gap.id,
+            watch: Arc::clone(&self.name),
+            reason: gap.reason,
+            scope: gap.scope.clone(),
+            since: gap.since,
+            closed: None,
+            found: None,
         }
     }
 

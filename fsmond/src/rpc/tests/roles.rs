@@ -1,7 +1,8 @@
 //! Every method by every role, and who has which.
 
+use fsmon_protocol::file::FilesRequest;
 use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
-use fsmon_protocol::rpc_types::{Cursor, RunsRequest, SweepStage, TailRequest};
+use fsmon_protocol::rpc_types::{Cursor, GapsRequest, RunsRequest, SweepStage, TailRequest};
 use fsmon_protocol::spec::{Options, WatchSpec};
 use fsmon_protocol::units::SpanOrOff;
 use fsmon_protocol::{ApiError, ErrorKind};
@@ -14,6 +15,7 @@ use crate::rpc::roles::{Grants, Members, Role, Roles, permits, refusal};
 fn every_method() -> Vec<(FsmonRequest, Role)> {
     let name = || "w".to_string();
     let tail = TailRequest { cursor: Cursor::Now, watches: vec![], kinds: vec![], max: 1, wait_ms: 0 };
+    let files = FilesRequest { watches: vec![], states: vec![], from: None, max: 1 };
     let spec = WatchSpec { name: name(), path: "/r".into(), options: Options::default() };
     vec![
         (FsmonRequest::Status {}, Role::Reader),
@@ -22,10 +24,15 @@ fn every_method() -> Vec<(FsmonRequest, Role)> {
         (FsmonRequest::Sweep { id: 1, seen: SweepStage::Done, wait_ms: 0 }, Role::Reader),
         (FsmonRequest::Tail { request: tail }, Role::Reader),
         (FsmonRequest::Runs { request: RunsRequest { watch: None, failed: false, max: 1 } }, Role::Reader),
+        (FsmonRequest::Files { request: files }, Role::Reader),
+        (FsmonRequest::Gaps { request: GapsRequest { watch: None, max: 1 } }, Role::Reader),
         (FsmonRequest::Logs { run: 1, offset: 0, wait_ms: 0 }, Role::Operator),
         (FsmonRequest::RunNow { watches: vec![], all_files: false }, Role::Operator),
         (FsmonRequest::Pause { watches: vec![] }, Role::Operator),
         (FsmonRequest::Resume { watches: vec![] }, Role::Operator),
+        (FsmonRequest::Accept { watch: name() }, Role::Operator),
+        (FsmonRequest::Retry { watch: name(), paths: vec![] }, Role::Operator),
+        (FsmonRequest::GiveUp { watch: name(), paths: vec!["/r/a".into()] }, Role::Operator),
         (FsmonRequest::Add { spec }, Role::Admin),
         (FsmonRequest::Remove { watches: vec![], kill: true }, Role::Admin),
         (FsmonRequest::Set { watch: name(), options: Options::default() }, Role::Admin),

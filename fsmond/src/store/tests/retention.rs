@@ -3,12 +3,13 @@
 use std::fs;
 
 use fsmon_core::io::{RunEndRow, RunRow};
+use fsmon_protocol::event::{Gap, GapReason, What};
 use fsmon_protocol::run::RunStatus;
 use fsmon_protocol::units::Timestamp;
 
 use super::samples::{event, run_end, run_start, watch};
 use super::*;
-use crate::edges::{History, JournalQuery, RunsQuery};
+use crate::edges::{GapsQuery, History, JournalQuery, RunsQuery};
 
 /// Waits until the journal and the runs are as they should be.
 fn until(running: &mut Running, oldest: u64, runs: &[u64]) {
@@ -123,5 +124,46 @@ fn after_a_crash_output_that_belongs_to_no_run_goes() {
         std::thread::yield_now();
     }
     assert!(file("1").exists() && file("not a number").exists());
+    running.close();
+}
+
+#[test]
+fn an_open_gap_outlives_the_journal_and_a_restart_until_it_is_closed() {
+    let dir = folder();
+    let mut running = start_with(dir.path(), KEEP_ALL);
+    let gap = |seq: u64, id: u64, found: Option<u64>| {
+        let what = What::Gap(Gap {
+            reason: GapReason::Overflow,
+            scope: "/r".into(),
+            closed: found.is_some(),
+            found,
+            id,
+            since: Timestamp(3),
+        });
+        let mut row = old(event(seq));
+        row.record.what = what;
+        StoreOp::Record(row)
+    };
+    running.store(vec![StoreOp::Watch(WatchRow { upto: 9, ..watch(1) }), gap(1, 1, None), gap(2, 2, None)]);
+    running.store(vec![gap(3, 2, Some(7))]);
+    let list = |running: &Running| -> Vec<(u64, Option<u64>)> {
+        let query = GapsQuery { watch: None, max: 10 };
+        wait(running.reader.gaps(query)).unwrap().iter().map(|gap| (gap.id, gap.found)).collect()
+    };
+    assert_eq!(list(&running), [(1, None), (2, Some(7))], "the open ones first");
+    running.store((4..=9).map(|n| StoreOp::Record(old(event(n)))).collect());
+    running.close();
+    // All of that is too old: the first step of retention takes it.
+    let mut running = start(dir.path());
+    until(&mut running, 9, &[]);
+    assert_eq!(list(&running), [(1, None)], "nothing but a reconcile closes it");
+    running.close();
+    let (opened, _inbox) = open(dir.path());
+    let open = opened.store.open_gaps().unwrap();
+    assert_eq!(open.iter().map(|gap| (gap.id, gap.since)).collect::<Vec<_>>(), [(1, Timestamp(3))]);
+    drop(opened);
+    let mut running = start(dir.path());
+    running.store(vec![StoreOp::WatchRemoved(WatchId(1))]);
+    assert_eq!(list(&running), [], "there is nothing any more that could close it");
     running.close();
 }

@@ -99,13 +99,41 @@ pub(super) fn every_record() -> Vec<JournalRow> {
         GapReason::Down,
         GapReason::Unreadable,
     ] {
-        whats.push(What::Gap(Gap { reason, scope: ODD.into(), closed: false, found: None }));
-        whats.push(What::Gap(Gap { reason, scope: "/".into(), closed: true, found: Some(7) }));
+        whats.push(What::Gap(Gap {
+            reason,
+            scope: ODD.into(),
+            closed: false,
+            found: None,
+            id: 3,
+            since: Timestamp(-1),
+        }));
+        whats.push(What::Gap(Gap {
+            reason,
+            scope: "/".into(),
+            closed: true,
+            found: Some(7),
+            id: 3,
+            since: Timestamp(2),
+        }));
     }
     for (trigger, status) in TRIGGERS.iter().flat_map(|t| STATUSES.map(|s| (*t, s))) {
-        let record = RunRecord { run: 9, trigger, status, attempt: 3, exit: None, ms: None, path: None };
+        let record = RunRecord { run: 9, trigger, status, attempt: 3, exit: None, ms: None, path: None, outcome: None };
         whats.push(What::Run(record.clone()));
-        whats.push(What::Run(RunRecord { exit: Some(-1), ms: Some(12), path: Some(ODD.into()), ..record }));
+        whats.push(What::Run(RunRecord {
+            exit: Some(-1),
+            ms: Some(12),
+            path: Some(ODD.into()),
+            outcome: Some(Outcome::Exited(-1)),
+            ..record.clone()
+        }));
+        for outcome in [
+            Outcome::Signalled(9),
+            Outcome::TimedOut,
+            Outcome::Interrupted,
+            Outcome::NotStarted("no such program".into()),
+        ] {
+            whats.push(What::Run(RunRecord { outcome: Some(outcome), ..record.clone() }));
+        }
     }
     for status in [
         OccurrenceStatus::Done,
@@ -183,6 +211,7 @@ pub(super) fn watch(id: u32) -> WatchRow {
         last_due: Timestamp(i64::MAX),
         root: None,
         upto: 0,
+        accepting: id % 2 == 1,
     }
 }
 

@@ -12,15 +12,17 @@ use tokio::net::UnixListener;
 use super::*;
 use crate::VERSION;
 use crate::doctor::Finding;
+use crate::file::{FilesReply, FilesRequest};
+use crate::path::RawPath;
 use crate::rpc::Fsmon;
 use crate::rpc::codec::encode;
 use crate::rpc::server::{channel, transport};
 use crate::rpc_types::{
-    LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
+    GapsRequest, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
 };
 use crate::run::RunInfo;
 use crate::spec::{Options, WatchSpec};
-use crate::status::{DaemonStatus, WatchStatus};
+use crate::status::{DaemonStatus, GapInfo, WatchStatus};
 use crate::units::SpanOrOff;
 
 /// Answers every verb with a refusal that names it; `logs` answers only once it is let go.
@@ -58,6 +60,11 @@ refuse! {
     stop() -> ();
     log_level(String) -> ();
     doctor() -> Vec<Finding>;
+    files(FilesRequest) -> FilesReply;
+    retry(String, Vec<RawPath>) -> u64;
+    give_up(String, Vec<RawPath>) -> u64;
+    gaps(GapsRequest) -> Vec<GapInfo>;
+    accept(String) -> u64;
 }
 
 struct Daemon {

@@ -235,6 +235,7 @@ impl Daemon {
                     self.came(outcome.with("dropped", one.dropped).with("running", one.running));
                 }
             }
+            Ok(Answer::Count(n)) => self.came(Outcome::new(at, &["counted", &n.to_string()])),
             Ok(Answer::Done) => self.came(Outcome::new(at, &["done"])),
             Ok(_) => {}
             Err(error) => {

@@ -76,6 +76,8 @@ impl Outcome {
             What::Gap(gap) => {
                 Self::new(at, &["told", "gap", gap.reason.as_str(), if gap.closed { "closed" } else { "open" }])
                     .with("scope", frame.path(&gap.scope))
+                    .with("gap", gap.id)
+                    .with("since", frame.time(gap.since))
                     .maybe("found", gap.found)
             }
             What::Run(run) if run.status == RunStatus::Started => return None,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use fsmon_core::io::{JournalRow, NodeRow, RunId, RunRow, Settings, StoreOp, WatchId, WatchRow};
+use fsmon_core::io::{GapRow, JournalRow, NodeRow, RunId, RunRow, Settings, StoreOp, WatchId, WatchRow};
 use fsmon_core::{Machine, Numbers};
+use fsmon_protocol::event::{Gap, What};
 use fsmon_protocol::spec::WatchSpec;
 
 /// What is durable.
@@ -13,6 +14,8 @@ pub struct Stored {
     nodes: BTreeMap<(WatchId, u32), NodeRow>,
     specs: Vec<WatchSpec>,
     pub journal: Vec<JournalRow>,
+    /// Gaps that are open; they outlive the journal.
+    gaps: BTreeMap<u64, GapRow>,
     runs: BTreeMap<u64, (RunRow, bool)>,
 }
 
@@ -35,6 +38,7 @@ impl Stored {
                 return Err("stored rows made no sense".to_owned());
             }
         }
+        self.gaps.values().cloned().for_each(|gap| machine.restore_gap(gap));
         Ok(machine)
     }
 
@@ -48,10 +52,27 @@ impl Stored {
         self.runs.contains_key(&run)
     }
 
+    fn note_gap(&mut self, watch: Option<WatchId>, gap: &Gap) -> Result<(), String> {
+        let Gap { id, reason, since, .. } = *gap;
+        let watch = watch.ok_or("a gap of no watch")?;
+        let row = GapRow { id, watch, reason, scope: gap.scope.clone(), since };
+        let known = if gap.closed { self.gaps.remove(&id) } else { self.gaps.insert(id, row.clone()) };
+        match known {
+            Some(known) if gap.closed && known == row => Ok(()),
+            None if !gap.closed => Ok(()),
+            other => Err(format!("a gap that is opened twice, or closed and was not open: {gap:?}, known: {other:?}")),
+        }
+    }
+
     /// Makes one operation durable.
     pub fn keep(&mut self, op: StoreOp) -> Result<(), String> {
         match op {
-            StoreOp::Record(row) => self.journal.push(row),
+            StoreOp::Record(row) => {
+                if let What::Gap(gap) = &row.record.what {
+                    self.note_gap(row.watch, gap)?;
+                }
+                self.journal.push(row);
+            }
             StoreOp::RunStart(row) => {
                 self.runs.insert(row.run, (row, false));
             }
@@ -80,6 +101,7 @@ impl Stored {
             StoreOp::WatchRemoved(id) => {
                 self.rows.remove(&id);
                 self.nodes.retain(|&(watch, _), _| watch != id);
+                self.gaps.retain(|_, gap| gap.watch != id);
             }
             StoreOp::SaveWatches(specs) => self.specs = specs,
         }

@@ -93,7 +93,7 @@ impl Story {
         let (verb, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let rest = rest.trim();
         match verb {
-            "told" | "starts" | "kills" | "removed" | "done" | "refused" => return self.expect(text),
+            "told" | "starts" | "kills" | "removed" | "counted" | "done" | "refused" => return self.expect(text),
             "says" => return self.says(rest),
             "nothing" => return self.all_expected(),
             "skip" => return self.skip(rest),
@@ -190,7 +190,8 @@ impl Story {
             .with("pending", sweep.pending)
             .with("ok", sweep.ok)
             .with("failed", sweep.failed)
-            .with("vanished", sweep.vanished);
+            .with("vanished", sweep.vanished)
+            .with("set-aside", sweep.set_aside);
         self.compare(&outcome, wanted)
     }
 
@@ -272,6 +273,15 @@ impl Story {
                 let every: SpanOrOff = wanted.get(1).ok_or("how often?")?.parse().map_err(|e| format!("{e}"))?;
                 Command::SetInterval(first, every)
             }
+            "retry" | "drop" => {
+                let paths = wanted[1..].iter().map(|path| self.full(path).as_str().into()).collect();
+                if verb == "retry" {
+                    Command::Retry { watch: first, paths }
+                } else {
+                    Command::GiveUp { watch: first, paths }
+                }
+            }
+            "accept" => Command::Accept(first),
             "stop" => Command::Stop,
             other => return Err(format!("nobody can say '{other}'")),
         };
