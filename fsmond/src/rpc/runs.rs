@@ -5,12 +5,20 @@ use std::time::Duration;
 use fsmon_core::io::{Answer, Command, RunId, WatchId};
 use fsmon_protocol::ApiError;
 use fsmon_protocol::rpc_types::{GapsRequest, LogChunk, Reply, RunsRequest};
-use fsmon_protocol::run::RunInfo;
+use fsmon_protocol::run::{Outcome, RunInfo};
 use fsmon_protocol::status::GapInfo;
 use tokio::time::{Instant, sleep_until};
 
+use super::roles::Role;
 use super::session::{Session, odd};
 use crate::edges::{GapsQuery, RunsQuery};
+
+/// Why a command could not be started names its program, which those who only look are not shown.
+pub(super) fn hide_command(run: &mut RunInfo) {
+    if let Some(Outcome::NotStarted(why)) = &mut run.outcome {
+        "it could not be started; an operator is shown why".clone_into(why);
+    }
+}
 
 /// Runs in one reply.
 const MOST_RUNS: u32 = 1000;
@@ -27,7 +35,11 @@ impl Session {
             None => None,
         };
         let query = RunsQuery { watch, failed: request.failed, max: request.max.min(MOST_RUNS) };
-        self.server.history.runs(query).await
+        let mut runs = self.server.history.runs(query).await?;
+        if self.role() < Some(Role::Operator) {
+            runs.iter_mut().for_each(hide_command);
+        }
+        Ok(runs)
     }
 
     /// Gaps: the open ones first, then the newest.

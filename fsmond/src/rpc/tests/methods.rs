@@ -6,12 +6,14 @@ use std::time::Duration;
 use fsmon_core::io::Command;
 use fsmon_protocol::ErrorKind;
 use fsmon_protocol::rpc_types::{RunsRequest, SweepStage};
+use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::{Options, WatchSpec};
 use fsmon_protocol::status::DefinedBy;
 
 use super::{Stand, waiting, watch_status};
 use crate::rpc::Limits;
 use crate::rpc::roles::Role;
+use crate::rpc::runs::hide_command;
 use crate::rpc::watches::visible;
 
 fn named(path: &str, options: Options) -> WatchSpec {
@@ -32,6 +34,14 @@ async fn status_joins_what_core_engine_and_app_know_and_no_environment_value() {
     let listed = client.list(waiting(0)).await.unwrap().unwrap();
     assert_eq!(listed, status.watches);
     assert!(!format!("{listed:?}").contains("secret"));
+}
+
+#[test]
+fn nor_the_program_in_the_reason_of_a_failure() {
+    let mut run = super::run_info(1);
+    run.outcome = Some(Outcome::NotStarted("'/opt/secret/tool' is not there".into()));
+    hide_command(&mut run);
+    assert!(matches!(&run.outcome, Some(Outcome::NotStarted(why)) if !why.contains("tool")), "{run:?}");
 }
 
 #[test]
