@@ -222,6 +222,8 @@ pub enum OccurrenceStatus {
     SkippedPaused,
     /// The watch's root was not there, or the watch was held.
     SkippedUnable,
+    /// Its time went by while the daemon did not run or the machine slept, and missed ones are not made up for.
+    SkippedMissed,
 }
 
 impl OccurrenceStatus {
@@ -232,6 +234,7 @@ impl OccurrenceStatus {
             Self::SkippedBusy => "skipped_busy",
             Self::SkippedPaused => "skipped_paused",
             Self::SkippedUnable => "skipped_unable",
+            Self::SkippedMissed => "skipped_missed",
         }
     }
 }

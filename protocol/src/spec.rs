@@ -6,6 +6,10 @@ use crate::error::ApiError;
 use crate::event::EventKind;
 use crate::units::{Size, Span, SpanOrOff};
 
+mod words;
+
+pub use words::{Backend, CatchUp, Existing, OnSchedule, Stdin};
+
 /// A watch as it is defined: name, path, and the options that were given. Everything left out takes its default
 /// where the daemon resolves it into [`Rules`]. In TOML the options stand beside name and path: the daemon's config
 /// reader sees to that.
@@ -83,6 +87,18 @@ pub struct Options {
     pub attrib: Option<bool>,
     /// Whom the command runs as, `USER[:GROUP]`; an empty word: the daemon's own user.
     pub run_as: Option<String>,
+    /// The schedule as a cron line; instead of `every`.
+    pub cron: Option<String>,
+    /// The time zone of the cron line.
+    pub tz: Option<String>,
+    /// Each occurrence starts up to so much later than it is due.
+    pub jitter: Option<Span>,
+    /// What becomes of missed occurrences.
+    pub catch_up: Option<CatchUp>,
+    /// The name of the file beside it that says that a file is complete.
+    pub ready_file: Option<String>,
+    /// How old the last change of a file must be before it is processed.
+    pub min_age: Option<Span>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -118,7 +134,13 @@ macro_rules! for_every_option {
             poll_interval,
             allow_missing,
             attrib,
-            run_as
+            run_as,
+            cron,
+            tz,
+            jitter,
+            catch_up,
+            ready_file,
+            min_age
         )
     };
 }
@@ -127,10 +149,18 @@ impl Options {
     /// These options, and where one is not given, that of `fallback`.
     #[must_use]
     pub fn or(self, fallback: &Self) -> Self {
+        // An interval and a cron line exclude each other: who gives one does not mean the other of the fallback.
+        let (interval, cron) = (self.every.is_some(), self.cron.is_some());
         macro_rules! merge {
             ($($field:ident),*) => { Self { $($field: self.$field.or_else(|| fallback.$field.clone())),* } };
         }
-        for_every_option!(merge)
+        let mut merged = for_every_option!(merge);
+        if interval && !cron {
+            merged.cron = None;
+        } else if cron && !interval {
+            merged.every = None;
+        }
+        merged
     }
 
     /// Whether nothing is given at all.
@@ -174,6 +204,12 @@ pub struct Rules {
     pub allow_missing: bool,
     pub attrib: bool,
     pub run_as: Option<String>,
+    pub cron: Option<String>,
+    pub tz: String,
+    pub jitter: Span,
+    pub catch_up: CatchUp,
+    pub ready_file: Option<String>,
+    pub min_age: Span,
 }
 
 impl Rules {
@@ -194,7 +230,11 @@ impl Rules {
             settle: o.settle.unwrap_or(Span::millis(100)),
             open_quiet: o.open_quiet.unwrap_or(Span::secs(30)),
             max_wait: o.max_wait.unwrap_or(SpanOrOff::Off),
-            every: o.every.unwrap_or(SpanOrOff::On(Span::secs(2 * 3600))),
+            every: o.every.unwrap_or(if o.cron.is_some() {
+                SpanOrOff::Off
+            } else {
+                SpanOrOff::On(Span::secs(2 * 3600))
+            }),
             rescan: o.rescan.unwrap_or(SpanOrOff::On(Span::secs(2 * 3600))),
             on_schedule: o.on_schedule.unwrap_or_default(),
             concurrency: o.concurrency.unwrap_or(1),
@@ -211,6 +251,12 @@ impl Rules {
             allow_missing: o.allow_missing.unwrap_or(false),
             attrib: o.attrib.unwrap_or(false),
             run_as: o.run_as.filter(|user| !user.is_empty()),
+            cron: o.cron,
+            tz: o.tz.unwrap_or_else(|| "UTC".to_owned()),
+            jitter: o.jitter.unwrap_or(Span::secs(0)),
+            catch_up: o.catch_up.unwrap_or_default(),
+            ready_file: o.ready_file.filter(|pattern| !pattern.is_empty()),
+            min_age: o.min_age.unwrap_or(Span::secs(0)),
         }
     }
 
@@ -236,6 +282,7 @@ impl Rules {
                 return usage(&format!("{option} is shorter than 100ms"), "give a longer duration, or off");
             }
         }
+        self.check_schedule()?;
         if let (Some(min), Some(max)) = (self.min_size, self.max_size)
             && min > max
         {
@@ -271,93 +318,18 @@ impl Rules {
     }
 }
 
-/// What to do with files that are already there when the watch is made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Existing {
-    /// They are taken as done.
-    #[default]
-    Skip,
-    /// They are pending.
-    Run,
-}
-
-impl Existing {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Skip => "skip",
-            Self::Run => "run",
+impl Rules {
+    /// What a schedule can't be. Whether its cron line and zone are known is checked where they are understood.
+    fn check_schedule(&self) -> Result<(), ApiError> {
+        if self.cron.is_some() && self.every.span().is_some() {
+            return Err(ApiError::usage("every and cron are both given, and a watch has one schedule")
+                .hint("give one of them; --rescan is for comparing the tree more often"));
         }
-    }
-}
-
-/// What an occurrence of the schedule runs, after it has reconciled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnSchedule {
-    /// What is pending.
-    #[default]
-    Pending,
-    /// Every matching file once more.
-    All,
-}
-
-impl OnSchedule {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::All => "all",
+        if self.every.span().is_some_and(|every| self.jitter >= every) {
+            return Err(ApiError::usage(format!("jitter {} is not shorter than every {}", self.jitter, self.every))
+                .hint("give a shorter jitter, or a longer interval"));
         }
-    }
-}
-
-/// What a command gets on stdin.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stdin {
-    /// Nothing: `/dev/null`.
-    #[default]
-    None,
-    /// The event as one JSON line.
-    Json,
-}
-
-impl Stdin {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Json => "json",
-        }
-    }
-}
-
-/// How changes of a watch are seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Backend {
-    /// What fits the mount.
-    #[default]
-    Auto,
-    /// The kernel's inotify (Linux).
-    Inotify,
-    /// The portable `notify` crate.
-    Notify,
-    /// Scanning every `poll-interval`.
-    Poll,
-}
-
-impl Backend {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Inotify => "inotify",
-            Self::Notify => "notify",
-            Self::Poll => "poll",
-        }
+        Ok(())
     }
 }
 

@@ -136,6 +136,8 @@ pub struct WatchStatus {
     pub rules: Rules,
     /// Gaps that no reconcile has closed yet.
     pub gaps: Vec<GapInfo>,
+    /// The next five occurrences, as RFC 3339 in the zone of the schedule.
+    pub next_dates: Vec<String>,
 }
 
 /// The daemon at a glance.

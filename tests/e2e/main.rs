@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "all of this is test code")]
 
 mod commands;
+mod complete;
 mod copying;
 mod crash;
 mod doctor;
@@ -18,6 +19,7 @@ mod refusals;
 mod restart;
 mod roles;
 mod safety;
+mod schedule;
 mod service;
 mod socket;
 mod socket_access;

@@ -6,7 +6,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{Backend, Existing, OnSchedule, Options, Stdin};
+use fsmon_protocol::spec::{Backend, CatchUp, Existing, OnSchedule, Options, Stdin};
 use fsmon_protocol::{ApiError, Size, Span, SpanOrOff};
 
 // A doc comment here would replace that of the verbs this struct is flattened into.
@@ -65,6 +65,14 @@ pub struct OptionArgs {
     #[arg(long, value_name = "D", help_heading = "When")]
     open_quiet: Option<Span>,
 
+    /// Process a file when another beside it is there: '{name}.done' for x.csv and x.csv.done, '{stem}.ok' for x.ok; '' for none
+    #[arg(long, value_name = "PATTERN", help_heading = "When")]
+    ready_file: Option<String>,
+
+    /// Process a file when its last change is so long ago [default: 0s]
+    #[arg(long, value_name = "D", help_heading = "When")]
+    min_age: Option<Span>,
+
     /// Take a file after so long although it is still written [default: off]
     #[arg(long, value_name = "D|off", help_heading = "When")]
     max_wait: Option<SpanOrOff>,
@@ -73,11 +81,27 @@ pub struct OptionArgs {
     #[arg(long, value_name = "D|off", help_heading = "When")]
     every: Option<SpanOrOff>,
 
+    /// The schedule as a cron line, quoted: '30 2 * * *', '*/15 8-17 * * MON-FRI', @daily
+    #[arg(long, value_name = "LINE", conflicts_with = "every", help_heading = "When")]
+    cron: Option<String>,
+
+    /// The time zone of the cron line, such as Europe/Paris [default: that of the daemon's machine]
+    #[arg(long, value_name = "ZONE", help_heading = "When")]
+    tz: Option<String>,
+
+    /// Start each occurrence by chance up to D later than due, so that many machines do not start at once [default: 0s]
+    #[arg(long, value_name = "D", help_heading = "When")]
+    jitter: Option<Span>,
+
+    /// Occurrences that were missed (down, asleep, paused): make up for none of them, or once for all [default: once]
+    #[arg(long, value_name = "WHAT", value_parser = words(CATCH_UP), help_heading = "When")]
+    catch_up: Option<CatchUp>,
+
     /// How often the tree is compared with what was done, whatever the events said [default: 2h]
     #[arg(long, value_name = "D|off", help_heading = "When")]
     rescan: Option<SpanOrOff>,
 
-    /// What an occurrence of the schedule runs: what is pending, or every file [default: pending]
+    /// What an occurrence runs: what is pending; every file; or the command once, for all that changed [default: pending]
     #[arg(long, value_name = "WHAT", value_parser = words(ON_SCHEDULE), help_heading = "When")]
     on_schedule: Option<OnSchedule>,
 
@@ -154,7 +178,9 @@ pub struct OptionArgs {
 type Word<T> = (&'static str, T);
 
 const EXISTING: &[Word<Existing>] = &[("skip", Existing::Skip), ("run", Existing::Run)];
-const ON_SCHEDULE: &[Word<OnSchedule>] = &[("pending", OnSchedule::Pending), ("all", OnSchedule::All)];
+const ON_SCHEDULE: &[Word<OnSchedule>] =
+    &[("pending", OnSchedule::Pending), ("all", OnSchedule::All), ("once", OnSchedule::Once)];
+const CATCH_UP: &[Word<CatchUp>] = &[("none", CatchUp::None), ("once", CatchUp::Once)];
 const STDIN: &[Word<Stdin>] = &[("none", Stdin::None), ("json", Stdin::Json)];
 const KINDS: &[Word<EventKind>] = &[
     ("create", EventKind::Create),
@@ -206,6 +232,12 @@ impl OptionArgs {
             allow_missing: either(self.allow_missing, self.no_allow_missing),
             attrib: either(self.attrib, self.no_attrib),
             run_as: self.run_as,
+            cron: self.cron,
+            tz: self.tz,
+            jitter: self.jitter,
+            catch_up: self.catch_up,
+            ready_file: self.ready_file,
+            min_age: self.min_age,
         })
     }
 }
@@ -289,12 +321,17 @@ mod tests {
             "--allow-missing",
             "--attrib",
             "--run-as=alice:staff",
+            "--tz=Europe/Paris",
+            "--jitter=1m",
+            "--catch-up=none",
+            "--ready-file={name}.done",
+            "--min-age=5s",
         ])
         .unwrap();
         let text = serde_json::to_value(&got).unwrap();
-        // Every option but the command was given, so none may be missing.
+        // Every option but the command was given, and the cron line in whose place the interval is; so none may be missing.
         for (option, value) in text.as_object().unwrap() {
-            assert_eq!(value.is_null(), option == "command", "{option}");
+            assert_eq!(value.is_null(), ["command", "cron"].contains(&option.as_str()), "{option}");
         }
         assert_eq!(got.include.unwrap(), ["*.csv", "*.txt"]);
         assert_eq!(got.kinds.unwrap(), [EventKind::Create, EventKind::Delete]);
@@ -302,6 +339,12 @@ mod tests {
         assert_eq!(got.every, Some(SpanOrOff::On(Span::secs(900))));
         assert_eq!((got.append_path, got.recursive, got.hidden), (Some(false), Some(false), Some(false)));
         assert_eq!(got.env.unwrap(), ["A=1", "B=2"]);
+    }
+
+    #[test]
+    fn a_schedule_is_an_interval_or_a_cron_line() {
+        assert_eq!(options(&["--cron", "30 2 * * *"]).unwrap().cron.unwrap(), "30 2 * * *");
+        assert!(options(&["--cron", "@daily", "--every", "2h"]).unwrap_err().message.contains("--every"));
     }
 
     #[test]

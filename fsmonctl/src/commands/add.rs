@@ -28,7 +28,11 @@ EXAMPLES
   fsmonctl add . --name inbox --include '*.csv' -- import
   fsmonctl add /data --exclude '*.gz' --existing run -- gzip -kf {path}
                                                          also for the files that are there already
-  fsmonctl add /data --every 15m --on-schedule all -- check")]
+  fsmonctl add /data --ready-file '{name}.done' --min-age 5s -- import {path}
+                                                         x.csv, once x.csv.done is there
+  fsmonctl add /data --every 15m --on-schedule all -- check
+  fsmonctl add /data --cron '30 2 * * *' --tz Europe/Paris --on-schedule once -- backup
+                                                         every night once, what changed on its stdin")]
 pub struct Add {
     /// Folder or file to watch
     path: PathBuf,
@@ -64,7 +68,7 @@ impl Add {
         };
         let client = session.change().await?;
         let added = ask(client.rpc().add(soon(), spec)).await?;
-        let (watch, complete) = first_scan(session, &client, added).await?;
+        let (watch, complete) = Box::pin(first_scan(session, &client, added)).await?;
         if session.out.is_json() {
             return session.out.object(&watch);
         }

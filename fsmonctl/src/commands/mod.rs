@@ -94,11 +94,11 @@ pub async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
     let session = Session { global: cli.global, out };
     let session = &session;
     match cli.verb {
-        Verb::Add(verb) => verb.run(session).await,
+        Verb::Add(verb) => Box::pin(verb.run(session)).await,
         Verb::Remove(verb) => verb.run(session).await,
         Verb::List(verb) => verb.run(session).await,
         Verb::Show(verb) => verb.run(session).await,
-        Verb::Set(verb) => verb.run(session).await,
+        Verb::Set(verb) => Box::pin(verb.run(session)).await,
         Verb::SetInterval(verb) => verb.run(session).await,
         Verb::Pause(verb) => verb.run(session).await,
         Verb::Resume(verb) => verb.run(session).await,

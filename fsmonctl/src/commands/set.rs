@@ -21,6 +21,7 @@ EXAMPLES
   fsmonctl set data --include '*.csv' --include '*.txt'
   fsmonctl set data --exclude ''                   exclude nothing any more
   fsmonctl set data --every 15m --retries 0
+  fsmonctl set data --cron '30 2 * * *' --tz Europe/Paris
   fsmonctl set data -- import {path}               another command
   fsmonctl set data --no-command                   only log from now on")]
 pub struct Set {

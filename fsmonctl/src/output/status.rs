@@ -1,10 +1,10 @@
 //! How watches, runs and the daemon read for people.
 
+use fsmon_protocol::Timestamp;
 use fsmon_protocol::path::{escape, tame};
 use fsmon_protocol::run::RunInfo;
-use fsmon_protocol::spec::{Existing, OnSchedule, Stdin};
+use fsmon_protocol::spec::{Existing, Rules, Stdin};
 use fsmon_protocol::status::{DaemonStatus, DefinedBy, WatchState, WatchStatus};
-use fsmon_protocol::{SpanOrOff, Timestamp};
 
 use super::gaps::open_gap;
 use super::table::Sheet;
@@ -29,7 +29,11 @@ impl Out {
                 number(watch.files),
                 number(watch.pending),
                 number(watch.failed),
-                watch.rules.every.to_string(),
+                watch
+                    .rules
+                    .cron
+                    .as_ref()
+                    .map_or_else(|| watch.rules.every.to_string(), |line| escape(line.as_bytes()).into()),
                 next,
                 escape(watch.path.as_bytes()).into_owned(),
                 if watch.rules.command.is_empty() { "-".into() } else { command(&watch.rules.command) },
@@ -234,6 +238,7 @@ fn about(watch: &WatchStatus, state: String) -> Vec<(&'static str, String)> {
         ("last compared", when(watch.last_reconcile, "never")),
         ("last occurrence", when(watch.last_due, "none yet")),
         ("next occurrence", when(watch.next_due, "none")),
+        ("next dates", if watch.next_dates.is_empty() { "none".into() } else { watch.next_dates.join("  ") }),
         ("added", moment(watch.added, now)),
     ]);
     rows
@@ -263,16 +268,12 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("settle", r.settle.to_string()),
         ("open-quiet", r.open_quiet.to_string()),
         ("max-wait", r.max_wait.to_string()),
-        ("every", r.every.to_string()),
+        ("min-age", r.min_age.to_string()),
+        ("every", schedule(r)),
+        ("jitter", r.jitter.to_string()),
+        ("catch-up", r.catch_up.as_str().into()),
         ("rescan", r.rescan.to_string()),
-        (
-            "on-schedule",
-            match r.on_schedule {
-                OnSchedule::Pending => "pending",
-                OnSchedule::All => "all",
-            }
-            .into(),
-        ),
+        ("on-schedule", r.on_schedule.as_str().into()),
         ("concurrency", r.concurrency.to_string()),
         ("timeout", r.timeout.to_string()),
         ("grace", r.grace.to_string()),
@@ -292,6 +293,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("attrib", yes(r.attrib)),
         ("run-as", r.run_as.clone().unwrap_or_else(|| "the daemon's user".into())),
     ];
+    rows.extend(r.ready_file.as_ref().map(|pattern| ("ready-file", escape(pattern.as_bytes()).into_owned())));
     rows.extend(r.min_size.map(|size| ("min-size", size.to_string())));
     rows.extend(r.max_size.map(|size| ("max-size", size.to_string())));
     rows.extend(r.max_depth.map(|depth| ("max-depth", depth.to_string())));
@@ -300,11 +302,23 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
     rows
 }
 
+/// The schedule of a watch: `2h`, `off`, or `cron 30 2 * * * in Europe/Paris`.
+fn schedule(rules: &Rules) -> String {
+    match &rules.cron {
+        Some(line) => format!("cron {} in {}", escape(line.as_bytes()), escape(rules.tz.as_bytes())),
+        None => rules.every.to_string(),
+    }
+}
+
 /// When a watch's schedule is due next, as a clause: `in 2h (every 2h)`.
 pub fn next_occurrence(watch: &WatchStatus) -> String {
-    match (watch.next_due, watch.rules.every) {
-        (_, SpanOrOff::Off) => "none (every off)".into(),
-        (None, SpanOrOff::On(every)) => format!("not yet known (every {every})"),
-        (Some(due), SpanOrOff::On(every)) => format!("{} (every {every})", relative(due, Timestamp::now())),
+    let every = match &watch.rules.cron {
+        Some(_) => schedule(&watch.rules),
+        None => format!("every {}", watch.rules.every),
+    };
+    match watch.next_due {
+        Some(due) => format!("{} ({every})", relative(due, Timestamp::now())),
+        None if watch.rules.cron.is_some() || watch.rules.every.span().is_some() => format!("not yet known ({every})"),
+        None => "none (every off)".into(),
     }
 }

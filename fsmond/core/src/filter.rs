@@ -29,6 +29,8 @@ use fsmon_protocol::{ApiError, Size};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use crate::ready::ReadyName;
+
 /// The rules of one watch about what counts, ready to be asked. Cheap to ask: nothing is allocated per call, and where
 /// no patterns are given no matcher is asked either.
 #[derive(Debug, Clone)]
@@ -37,6 +39,7 @@ pub struct Filter {
     exclude: Option<Gitignore>,
     hidden: bool,
     deepest: u32,
+    ready: Option<ReadyName>,
     min_size: u64,
     max_size: u64,
 }
@@ -53,6 +56,7 @@ impl Filter {
             exclude: matcher("exclude", &rules.exclude)?,
             hidden: rules.hidden,
             deepest: if rules.recursive { rules.max_depth.unwrap_or(u32::MAX) } else { 0 },
+            ready: rules.ready_file.as_deref().map(ReadyName::new).transpose()?,
             min_size: rules.min_size.map_or(0, |Size(n)| n),
             max_size: rules.max_size.map_or(u64::MAX, |Size(n)| n),
         })
@@ -71,7 +75,17 @@ impl Filter {
 
     /// Whether a file (anything that is no folder) counts, given that the folders above it are entered.
     pub fn file(&self, rel: &[u8]) -> bool {
-        self.shown(rel) && !self.excluded(rel, false) && self.included(rel)
+        self.shown(rel) && !self.excluded(rel, false) && (self.included(rel) || self.is_ready_file(name(rel)))
+    }
+
+    /// How ready files are named, where files wait for one.
+    pub fn ready(&self) -> Option<&ReadyName> {
+        self.ready.as_ref()
+    }
+
+    /// Whether a file of this name says that another one is ready. It is seen whatever `include` says.
+    pub fn is_ready_file(&self, name: &[u8]) -> bool {
+        self.ready.as_ref().is_some_and(|ready| ready.is_one(name))
     }
 
     /// Whether a file of this size runs the command. Its size never keeps a file out of the ledger.

@@ -10,6 +10,8 @@ pub mod ident;
 pub mod io;
 pub mod judge;
 mod machine;
+pub mod plan;
+pub mod ready;
 mod shared;
 mod sweep;
 pub mod template;

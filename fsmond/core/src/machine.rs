@@ -126,7 +126,7 @@ impl Machine {
             record_lost(row, &mut ctx);
         }
         for watch in self.watches.values_mut() {
-            watch.replayed(now, self.heard);
+            watch.replayed(self.heard, &mut ctx);
             watch.drop_unwanted(&mut ctx);
             watch.open(&mut ctx);
         }

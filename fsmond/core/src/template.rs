@@ -72,7 +72,9 @@ const PLACEHOLDERS: [(&str, Placeholder); 11] = [
 impl Values<'_> {
     fn append(&self, placeholder: Placeholder, out: &mut Vec<u8>) {
         let start = out.len();
-        let name = self.rel.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        // A run for the whole watch is about the root itself.
+        let whole = if self.rel.is_empty() { self.root } else { self.rel };
+        let name = whole.rsplit(|&b| b == b'/').next().unwrap_or_default();
         match placeholder {
             Placeholder::Path => join(self.root, self.rel, out),
             Placeholder::Rel => out.extend_from_slice(self.rel),

@@ -181,6 +181,7 @@ fn stop_after_damage(
         baseline_done: true,
         paused: true,
         last_due: now.wall,
+        owed: None,
         root: None,
         upto: 0,
         accepting: false,

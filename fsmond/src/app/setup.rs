@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fsmon_core::filter::Filter;
 use fsmon_core::io::Settings;
+use fsmon_core::plan::Plan;
 use fsmon_core::template;
 use fsmon_protocol::rpc::places::{self, ConfigFile, DaemonSocket, Env, Given};
 use fsmon_protocol::spec::{Options, Rules};
@@ -19,7 +20,7 @@ use super::{activation, define};
 use crate::args::{self, Args};
 use crate::host::config::{Config, ConfigError};
 use crate::host::lock::{Lock, make_socket_folder};
-use crate::host::log;
+use crate::host::{log, zone};
 use crate::rpc::look_at;
 
 /// What the command line asks for.
@@ -170,6 +171,7 @@ pub fn load_config(file: &ConfigFile, one_watch: bool) -> Result<Config, ConfigE
 /// What only the core can say about rules: whether it understands their globs and their command.
 fn check(rules: &Rules) -> Result<(), ApiError> {
     template::check(&rules.command)?;
+    Plan::new(rules)?;
     Filter::new(rules).map(drop)
 }
 
@@ -177,7 +179,9 @@ fn check(rules: &Rules) -> Result<(), ApiError> {
 pub fn settings_of(config: &Config) -> Settings {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let max_runs = config.daemon.max_runs.unwrap_or_else(|| u32::try_from(cpus).unwrap_or(1));
-    Settings { defaults: config.defaults.clone(), max_runs }
+    let mut defaults = config.defaults.clone();
+    defaults.tz.get_or_insert_with(zone::local);
+    Settings { defaults, max_runs }
 }
 
 impl Setup {

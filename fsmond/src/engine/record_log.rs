@@ -101,6 +101,9 @@ fn log_occurrence(watch: &str, occurrence: &Occurrence) {
         OccurrenceStatus::SkippedUnable => {
             warn!(target: "fsmond::schedule", watch, %due, "schedule skipped: the watch waits or is held");
         }
+        OccurrenceStatus::SkippedMissed => {
+            info!(target: "fsmond::schedule", watch, %due, "schedule skipped: its time went by unserved");
+        }
     }
 }
 

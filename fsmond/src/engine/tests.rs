@@ -25,7 +25,15 @@ fn hint() -> Vec<Hint> {
 }
 
 fn look(watch: WatchId, tag: u32) -> Effect {
-    Effect::Look(LookRequest { watch, folder: NodeId::ROOT, path: RawPath::default(), inode: 0, names: vec![], tag })
+    Effect::Look(LookRequest {
+        check: false,
+        watch,
+        folder: NodeId::ROOT,
+        path: RawPath::default(),
+        inode: 0,
+        names: vec![],
+        tag,
+    })
 }
 
 fn looked(watch: WatchId) -> Looked {
@@ -61,6 +69,7 @@ fn spawn() -> Effect {
         seq: 1,
         time: Timestamp(0),
         rules: Arc::new(Rules::from_options(&Options::default())),
+        manifest: None,
     }))
 }
 

@@ -1,7 +1,7 @@
 //! The host: everything the daemon asks of the operating system that is not watching, storing, running or serving.
 //!
 //! In the order in which a start needs them: the config, who owns files ([`ownership`]), the lock, going into the
-//! background, the log, clocks, signals, limits. The pieces know the protocol's types and the core's `Now`; none knows
+//! background, the log, clocks, signals, limits, the time zone. The pieces know the protocol's types and the core's `Now`; none knows
 //! the engine, another edge, or the order: the app joins them. What differs between operating systems is in `linux`
 //! and its sibling `bsd`.
 
@@ -22,6 +22,7 @@ pub mod notify;
 pub mod ownership;
 pub mod signals;
 pub mod user;
+pub mod zone;
 
 #[cfg(not(target_os = "linux"))]
 use bsd as os;

@@ -184,6 +184,7 @@ fn watch_status(name: &str) -> WatchStatus {
         added: Timestamp(0),
         rules,
         gaps: vec![],
+        next_dates: vec![],
     }
 }
 

@@ -22,7 +22,6 @@ use std::time::Duration;
 use fsmon_core::io::{RunEnded, SpawnRequest};
 use fsmon_core::template::{self, Values};
 use fsmon_protocol::run::Outcome;
-use fsmon_protocol::spec::Stdin;
 use rustix::process::Pid;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -31,7 +30,7 @@ use tracing::debug;
 use super::leader::Leader;
 use super::output::Capture;
 use super::run_as::Account;
-use super::stdin::{Feed, event_line};
+use super::stdin::{Feed, stdin_of};
 use super::{Shared, environment, program, stragglers, trust};
 
 /// How long output is still read after the leader has exited, while somebody else holds the pipe.
@@ -239,11 +238,11 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
     let (reader, writer) = io::pipe().map_err(pipes)?;
     let path = shared.options.output_dir.join(request.run.to_string());
     let output = Capture::new(OwnedFd::from(reader), path, shared.options.output_cap).map_err(pipes)?;
-    let (stdin, feed) = match request.rules.stdin {
-        Stdin::None => (Stdio::null(), None),
-        Stdin::Json => {
+    let (stdin, feed) = match stdin_of(request) {
+        None => (Stdio::null(), None),
+        Some(lines) => {
             let (reader, writer) = io::pipe().map_err(pipes)?;
-            let feed = Feed::new(OwnedFd::from(writer), event_line(request)).map_err(pipes)?;
+            let feed = Feed::new(OwnedFd::from(writer), lines).map_err(pipes)?;
             (Stdio::from(reader), Some(feed))
         }
     };

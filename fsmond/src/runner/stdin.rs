@@ -1,17 +1,19 @@
-//! What a command gets on its stdin where its watch says `--stdin json`: its event, as one line of JSON.
+//! What a command gets on its stdin: where its watch says `--stdin json` its event, as one line of JSON; a run for the
+//! whole watch gets one line for each change.
 
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use fsmon_core::io::SpawnRequest;
+use fsmon_core::io::{Change, SpawnRequest};
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::run::Trigger;
+use fsmon_protocol::spec::Stdin;
 use fsmon_protocol::{RawPath, Timestamp};
 use serde::Serialize;
 use tokio::net::unix::pipe::Sender;
 
-/// A line on its way to a command. Dropping it closes the pipe, which is how the command learns that this was all.
+/// Lines on their way to a command. Dropping it closes the pipe, which is how the command learns that this was all.
 pub(super) struct Feed {
     pipe: Sender,
     line: Vec<u8>,
@@ -19,7 +21,7 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// This line into that pipe. Needs a runtime.
+    /// These lines into that pipe. Needs a runtime.
     pub(super) fn new(pipe: OwnedFd, line: Vec<u8>) -> io::Result<Self> {
         Ok(Self { pipe: Sender::from_owned_fd(pipe)?, line, written: 0 })
     }
@@ -38,28 +40,60 @@ impl Feed {
     }
 }
 
+/// What a run gets on its stdin; none: nothing.
+pub(super) fn stdin_of(request: &SpawnRequest) -> Option<Vec<u8>> {
+    if let Some(manifest) = &request.manifest {
+        let mut lines = Vec::new();
+        for change in manifest.iter() {
+            lines.extend(change_line(&request.watch_name, change));
+        }
+        return Some(lines);
+    }
+    (request.rules.stdin == Stdin::Json).then(|| event_line(request))
+}
+
+/// One change of a manifest as a JSON line: the fields of an event but those of a single moment.
+fn change_line(watch: &str, change: &Change) -> Vec<u8> {
+    let line = ChangeLine {
+        watch,
+        kind: change.kind.as_str(),
+        path: change.path.text(),
+        path_bytes: change.path.base64_if_lossy(),
+        from: change.from.as_ref().map(RawPath::text),
+        from_bytes: change.from.as_ref().and_then(RawPath::base64_if_lossy),
+        file_type: "file",
+        size: change.size,
+    };
+    line_of(&line)
+}
+
+/// Strings and numbers always serialize.
+fn line_of(line: &impl Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(line).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
 /// The bytes of one run's event as a JSON line, newline included, as `tail --json` prints events.
-pub(super) fn event_line(request: &SpawnRequest) -> Vec<u8> {
+fn event_line(request: &SpawnRequest) -> Vec<u8> {
     let path = request.root.join(request.rel.as_bytes());
     let from = request.from.as_ref().filter(|_| request.kind == EventKind::Rename);
     let origin = if request.trigger == Trigger::FileChange { "live" } else { "scan" };
-    let line = EventLine {
+    line_of(&EventLine {
         seq: request.seq,
         time: request.time,
-        watch: &request.watch_name,
-        kind: request.kind.as_str(),
-        path: path.text(),
-        path_bytes: path.base64_if_lossy(),
-        from: from.map(RawPath::text),
-        from_bytes: from.and_then(RawPath::base64_if_lossy),
-        file_type: "file",
-        size: request.size,
+        change: ChangeLine {
+            watch: &request.watch_name,
+            kind: request.kind.as_str(),
+            path: path.text(),
+            path_bytes: path.base64_if_lossy(),
+            from: from.map(RawPath::text),
+            from_bytes: from.and_then(RawPath::base64_if_lossy),
+            file_type: "file",
+            size: request.size,
+        },
         origin,
-    };
-    // Strings and numbers always serialize.
-    let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
+    })
 }
 
 /// The fields of an event in a line of `tail --json`.
@@ -67,6 +101,14 @@ pub(super) fn event_line(request: &SpawnRequest) -> Vec<u8> {
 struct EventLine<'a> {
     seq: u64,
     time: Timestamp,
+    #[serde(flatten)]
+    change: ChangeLine<'a>,
+    origin: &'static str,
+}
+
+/// What such a line says of the file.
+#[derive(Serialize)]
+struct ChangeLine<'a> {
     watch: &'a str,
     kind: &'static str,
     path: Cow<'a, str>,
@@ -80,5 +122,4 @@ struct EventLine<'a> {
     file_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
-    origin: &'static str,
 }

@@ -72,6 +72,7 @@ impl Bench {
             seq: 184,
             time: Timestamp(1_500_000_000_123_456_789),
             rules: Arc::new(Rules::from_options(&options)),
+            manifest: None,
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Rows are keyed by their place in the tree and written in that order, which is the order SQLite appends cheapest.
 
-use fsmon_core::io::{Checkpoint, NodeRow, NodeState, PendingRow, WatchId, WatchRow};
+use fsmon_core::io::{Checkpoint, NodeRow, NodeState, Owed, PendingRow, WatchId, WatchRow};
+use fsmon_protocol::Timestamp;
 use rusqlite::{Connection, Row};
 
 use super::columns::{self, Binder, Sql};
@@ -10,12 +11,13 @@ use super::columns::{self, Binder, Sql};
 /// Everything but how far the ledger is: only a checkpoint moves that, since it is the only one that writes the rows.
 /// A watch whose number said more than its rows hold would forget, in a crash, what lies between.
 const WRITE_WATCH: &str = "INSERT INTO watch (id, name, path, defined_by, only_name, added, baseline_done, \
-     paused, last_due, root_fs, root_inode, root_mount, upto, accepting) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+     paused, last_due, root_fs, root_inode, root_mount, upto, accepting, owed_due, owed_attempts) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
      ON CONFLICT (id) DO UPDATE SET name = excluded.name, path = excluded.path, defined_by = excluded.defined_by, \
      only_name = excluded.only_name, added = excluded.added, baseline_done = excluded.baseline_done, \
      paused = excluded.paused, last_due = excluded.last_due, root_fs = excluded.root_fs, \
-     root_inode = excluded.root_inode, root_mount = excluded.root_mount, accepting = excluded.accepting";
+     root_inode = excluded.root_inode, root_mount = excluded.root_mount, accepting = excluded.accepting, \
+     owed_due = excluded.owed_due, owed_attempts = excluded.owed_attempts";
 
 const WRITE_UPTO: &str = "UPDATE watch SET upto = ?2 WHERE id = ?1";
 
@@ -48,6 +50,8 @@ pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
         .value(row.root.as_ref().map(|r| r.2))?
         .number(row.upto)?
         .value(row.accepting)?
+        .value(row.owed.map(|owed| owed.due.0))?
+        .value(row.owed.map(|owed| owed.attempts))?
         .run()
         .map(drop)
 }
@@ -104,12 +108,16 @@ pub(super) fn remove_watch(conn: &Connection, id: WatchId) -> Sql<()> {
 pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
     let mut statement = conn.prepare(
         "SELECT id, name, path, defined_by, only_name, added, baseline_done, paused, last_due, root_fs, root_inode, \
-         root_mount, upto, accepting FROM watch ORDER BY id",
+         root_mount, upto, accepting, owed_due, owed_attempts FROM watch ORDER BY id",
     )?;
     let rows = statement.query_map((), |row| {
         let root_fs: Option<String> = row.get(9)?;
         let root = match root_fs {
             Some(fs) => Some((fs, columns::number(row, 10)?, row.get(11)?)),
+            None => None,
+        };
+        let owed = match row.get(14)? {
+            Some(due) => Some(Owed { due: Timestamp(due), attempts: columns::small(row, 15)? }),
             None => None,
         };
         Ok(WatchRow {
@@ -122,6 +130,7 @@ pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
             baseline_done: row.get(6)?,
             paused: row.get(7)?,
             last_due: columns::time(row, 8)?,
+            owed,
             root,
             upto: columns::number(row, 12)?,
             accepting: row.get(13)?,

@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];
+const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -140,6 +140,12 @@ ALTER TABLE journal ADD COLUMN since INTEGER;
 ALTER TABLE journal ADD COLUMN outcome TEXT;    -- outcome, signal: of runs; why one was not started is in reason
 ALTER TABLE journal ADD COLUMN signal INTEGER;
 ALTER TABLE watch ADD COLUMN accepting INTEGER NOT NULL DEFAULT 0;
+";
+
+/// An occurrence of a schedule that is not served yet outlives a restart.
+const V5: &str = "
+ALTER TABLE watch ADD COLUMN owed_due INTEGER; -- when it was due; none: nothing is owed
+ALTER TABLE watch ADD COLUMN owed_attempts INTEGER;
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

@@ -45,7 +45,7 @@ words! {
     }
     OccurrenceStatus {
         Done = "done", SkippedBusy = "skipped_busy", SkippedPaused = "skipped_paused",
-        SkippedUnable = "skipped_unable",
+        SkippedUnable = "skipped_unable", SkippedMissed = "skipped_missed",
     }
     ServiceStatus { Started = "started", Stopped = "stopped", Reloaded = "reloaded" }
     WatchChangeStatus {

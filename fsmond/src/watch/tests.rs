@@ -158,7 +158,15 @@ impl Bench {
 
     pub fn look(&mut self, folder: NodeId, path: &str, names: &[&[u8]]) -> Looked {
         let names = names.iter().map(|name| (*name).into()).collect();
-        self.edge.look(LookRequest { watch: W, folder, path: RawPath::from(path), inode: 0, names, tag: 3 });
+        self.edge.look(LookRequest {
+            check: false,
+            watch: W,
+            folder,
+            path: RawPath::from(path),
+            inode: 0,
+            names,
+            tag: 3,
+        });
         self.edge.flush();
         let Input::Looked(mut looked) = self.answer() else { panic!("not a look") };
         assert_eq!(looked.len(), 1);

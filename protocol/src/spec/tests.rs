@@ -14,7 +14,9 @@ fn written() -> serde_json::Value {
         "settle": "250ms", "open-quiet": "31s", "max-wait": "1m30s", "every": "off", "rescan": "1h30m",
         "on-schedule": "all", "concurrency": 4, "timeout": "10m", "grace": "11s", "retries": 6, "backoff": "2s",
         "cwd": "/srv", "env": ["A=b"], "stdin": "json", "append-path": false, "backend": "poll",
-        "poll-interval": "33s", "allow-missing": true, "attrib": true, "run-as": "alice:staff"
+        "poll-interval": "33s", "allow-missing": true, "attrib": true, "run-as": "alice:staff",
+        "cron": "30 2 * * *", "tz": "Europe/Paris",
+        "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s"
     })
 }
 
@@ -81,6 +83,8 @@ fn values_that_make_no_sense_are_refused_by_name() {
         (json!({"every": "99ms"}), "every is shorter than 100ms"),
         (json!({"rescan": "0s"}), "rescan is shorter than 100ms"),
         (json!({"min-size": "2K", "max-size": "1K"}), "min-size 2K is more than max-size 1K"),
+        (json!({"every": "1h", "cron": "@daily"}), "every and cron are both given"),
+        (json!({"every": "1h", "jitter": "1h"}), "jitter 1h is not shorter than every 1h"),
         (json!({"env": ["NOVALUE"]}), "env 'NOVALUE'"),
         (json!({"env": ["=x"]}), "env ''"),
         (json!({"env": ["FSMON_PATH=x"]}), "env 'FSMON_PATH'"),
@@ -119,9 +123,24 @@ fn words_are_those_that_are_read() {
     for (word, json) in [
         (Existing::Run.as_str(), json!(Existing::Run)),
         (OnSchedule::All.as_str(), json!(OnSchedule::All)),
+        (OnSchedule::Once.as_str(), json!(OnSchedule::Once)),
+        (CatchUp::None.as_str(), json!(CatchUp::None)),
         (Stdin::Json.as_str(), json!(Stdin::Json)),
         (Backend::Inotify.as_str(), json!(Backend::Inotify)),
     ] {
         assert_eq!(json, word);
     }
+}
+
+#[test]
+fn an_interval_takes_the_place_of_a_cron_line_and_the_other_way_round() {
+    let given = |options: serde_json::Value| serde_json::from_value::<Options>(options).unwrap();
+    let (interval, cron) = (given(json!({"every": "15m"})), given(json!({"cron": "@daily"})));
+    let changed = interval.clone().or(&cron);
+    assert_eq!((changed.cron.as_deref(), changed.every), (None, Some(SpanOrOff::On(Span::secs(900)))));
+    let changed = cron.clone().or(&interval);
+    assert_eq!((changed.cron.as_deref(), changed.every), (Some("@daily"), None));
+    assert_eq!(Rules::from_options(&changed).every, SpanOrOff::Off);
+    let unchanged = given(json!({"retries": 1})).or(&cron);
+    assert_eq!(unchanged.cron.as_deref(), Some("@daily"));
 }

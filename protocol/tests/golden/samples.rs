@@ -17,7 +17,7 @@ use fsmon_protocol::rpc_types::{
     Cursor, GapsRequest, LogChunk, Reloaded, Removed, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
 };
 use fsmon_protocol::run::{Outcome, RunInfo, RunStatus, Trigger};
-use fsmon_protocol::spec::{Backend, Existing, OnSchedule, Options, Rules, Stdin, WatchSpec};
+use fsmon_protocol::spec::{Backend, CatchUp, Existing, OnSchedule, Options, Rules, Stdin, WatchSpec};
 use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus};
 use fsmon_protocol::{RawPath, Size, Span, SpanOrOff, Timestamp};
 use tarpc::{ClientMessage, Request, Response, context};
@@ -76,6 +76,7 @@ macro_rules! words {
 }
 words! {
     Backend { Auto, Inotify, Notify, Poll }
+    CatchUp { None, Once }
     DefinedBy { Runtime, Config }
     ErrorKind { Refused, NotFound, Usage, NoDaemon, TimedOut, NotPermitted, Unhealthy, Bug }
     EventKind { Create, Modify, Rename, Delete, Attrib }
@@ -83,8 +84,8 @@ words! {
     FileState { Clean, Settling, Ready, Running, Backoff, Failed }
     FileType { File, Dir, Symlink, Other }
     GapReason { Overflow, SourceError, Limit, RootGone, Mount, Down, Unreadable }
-    OccurrenceStatus { Done, SkippedBusy, SkippedPaused, SkippedUnable }
-    OnSchedule { Pending, All }
+    OccurrenceStatus { Done, SkippedBusy, SkippedPaused, SkippedUnable, SkippedMissed }
+    OnSchedule { Pending, All, Once }
     Origin { Live, Scan }
     RunStatus { Started, Ok, Retry, Failed, Later, Interrupted, Vanished, Lost }
     ServiceStatus { Started, Stopped, Reloaded }
@@ -157,6 +158,12 @@ pub fn options() -> Options {
         allow_missing: Some(true),
         attrib: Some(true),
         run_as: Some("alice:staff".into()),
+        cron: Some("30 2 * * *".into()),
+        tz: Some("Europe/Paris".into()),
+        jitter: Some(Span::secs(61)),
+        catch_up: Some(CatchUp::None),
+        ready_file: Some("{name}.done".into()),
+        min_age: Some(Span::secs(5)),
     }
 }
 
@@ -187,6 +194,7 @@ fn watch() -> WatchStatus {
         added: TIME,
         rules: Rules::from_options(&options()),
         gaps: vec![gap()],
+        next_dates: vec!["2026-11-24T02:30:00+01:00".into()],
     }
 }
 

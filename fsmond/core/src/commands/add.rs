@@ -46,6 +46,7 @@ impl Machine {
             baseline_done: false,
             paused: false,
             last_due: now.wall,
+            owed: None,
             root: None,
             upto: 0,
             accepting: false,
@@ -55,7 +56,7 @@ impl Machine {
         let mut ctx = Ctx { now, out, shared: &mut self.shared };
         watch.note(WatchChangeStatus::Added, Some(watch.spec.path.clone()), &mut ctx);
         ctx.store(StoreOp::Watch(watch.row()), None);
-        watch.set_schedule(&ctx);
+        watch.set_schedule(&mut ctx);
         watch.open(&mut ctx);
         self.watches.insert(id, watch);
         Ok(Outcome::Promise(self.save_watches(), Promise::Watches(vec![id])))

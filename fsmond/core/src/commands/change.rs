@@ -78,7 +78,6 @@ impl Machine {
                 if !pause {
                     watch.unhold(ctx);
                     watch.unloop();
-                    watch.catch_up(ctx);
                 }
                 ctx.store(StoreOp::Watch(watch.row()), None);
             });

@@ -84,6 +84,8 @@ pub struct ListRequest {
 /// Names to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookRequest {
+    /// Whether to find out who has the files open for writing: one is to be given to a command.
+    pub check: bool,
     /// The watch.
     pub watch: WatchId,
     /// The folder.
@@ -129,4 +131,19 @@ pub struct SpawnRequest {
     pub time: Timestamp,
     /// The watch's rules: command, environment, timeout, grace, stdin.
     pub rules: Arc<Rules>,
+    /// What changed, where the run is for the whole watch; sorted by path.
+    pub manifest: Option<Arc<[Change]>>,
+}
+
+/// What happened to one file since a run last succeeded, all in all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What happened.
+    pub kind: EventKind,
+    /// Absolute path.
+    pub path: RawPath,
+    /// Absolute path before a rename.
+    pub from: Option<RawPath>,
+    /// Size, where it is there.
+    pub size: Option<u64>,
 }

@@ -222,6 +222,15 @@ pub struct Stat {
     pub own: bool,
     /// Whether something is mounted there; false where the system does not tell.
     pub mount_point: bool,
+    /// Whether somebody has it open for writing, where that was asked and could be told.
+    pub written: Option<bool>,
+}
+
+impl Stat {
+    /// What a record or a listing tells of an entry: its type and fingerprint, and no more.
+    pub fn told(file_type: FileType, fingerprint: Fingerprint) -> Self {
+        Self { file_type, fingerprint, btime: 0, own: false, mount_point: false, written: None }
+    }
 }
 
 /// An operation of the store that somebody waits for.

@@ -116,6 +116,8 @@ pub struct WatchRow {
     pub paused: bool,
     /// The last occurrence of its schedule, or when its schedule began.
     pub last_due: Timestamp,
+    /// The occurrence that is not served yet, if one is not.
+    pub owed: Option<Owed>,
     /// The root as it was when last seen: file system type, inode, whether a mount point.
     pub root: Option<(String, u64, bool)>,
     /// The ledger holds everything up to this journal number.
@@ -137,6 +139,15 @@ pub struct GapRow {
     pub scope: RawPath,
     /// From when on.
     pub since: Timestamp,
+}
+
+/// An occurrence of a schedule that is skipped and to be made up for, or under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owed {
+    /// When it was due.
+    pub due: Timestamp,
+    /// How many attempts its run has made, where it has one.
+    pub attempts: u32,
 }
 
 /// One entry of the ledger.

@@ -63,7 +63,8 @@ fn odd_paths_have_the_parts_one_expects() {
         ("/r", ".a.b", "/r/.a.b", "/r", ".a", "b"),
         ("/r", "a.", "/r/a.", "/r", "a", ""),
         ("/r", "x.y/a", "/r/x.y/a", "/r/x.y", "a", ""),
-        ("/r", "", "/r", "/r", "", ""),
+        ("/r", "", "/r", "/r", "r", ""),
+        ("/in/r.x", "", "/in/r.x", "/in/r.x", "r", "x"),
     ] {
         let got = texts(&["c", "{path}", "{dir}", "{stem}", "{ext}"], &values(root.as_bytes(), rel.as_bytes()));
         assert_eq!(got[1..], [path, dir, stem, ext], "{root} {rel}");

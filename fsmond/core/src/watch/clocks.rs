@@ -1,32 +1,37 @@
-//! When to act without any change: the schedule, the rescan, the search for a lost root.
+//! When to act without any change: the next occurrence of the schedule, the rescan, the search for a lost root.
 //!
 //! An interval is anchored on the previous due time, so that it does not drift. Within a boot it follows the clock
 //! that is never set; across boots what is left of it is taken from the wall clock, and is never more than the whole
-//! interval nor less than nothing.
+//! interval nor less than nothing. A cron line follows the wall clock, which may be set at any time: it is asked again
+//! at least once a minute.
 
 use std::time::Duration;
 
-use fsmon_protocol::event::{Occurrence, OccurrenceStatus, What};
-use fsmon_protocol::run::Trigger;
-use fsmon_protocol::spec::{Backend, OnSchedule, Rules};
-use fsmon_protocol::units::{SpanOrOff, Timestamp};
+use fsmon_protocol::spec::{Backend, Rules};
+use fsmon_protocol::units::Timestamp;
 
 use super::{Root, Watch};
-use crate::io::Now;
+use crate::io::{Now, Owed};
+use crate::plan::{CronPlan, Plan};
 use crate::shared::Ctx;
+
+/// The wall clock may be set: so often a cron line asks it again.
+const NAP: Duration = Duration::from_secs(60);
 
 /// The clocks of one watch. All but the timestamps are nanoseconds of the clock that is never set.
 #[derive(Debug)]
 pub(super) struct Clocks {
-    /// The last occurrence, or when the schedule began.
+    /// When the last occurrence was due, or when the schedule began.
     pub last_due: Timestamp,
-    /// A moment of this boot, and how long after the last occurrence it was.
+    /// A moment of this boot, and how long after the last due time it was.
     since_due: Option<(u64, Duration)>,
-    next_due: Option<u64>,
+    /// The wall clock was set back, so that the last due time is ahead of it: what is due from here on is due again.
+    set_back: Option<Timestamp>,
+    next: Option<Next>,
     /// The sweep of an occurrence that is not finished.
-    occurrence: Option<(u64, Timestamp)>,
-    /// An occurrence was skipped while the watch was paused.
-    skipped: bool,
+    pub occurrence: Option<(u64, Timestamp)>,
+    /// An occurrence that is not served yet: skipped and to be made up for, or under way. Over a restart too.
+    pub owed: Option<Owed>,
     next_rescan: Option<u64>,
     pub last_reconcile: Option<Timestamp>,
     /// No reconcile begins before this.
@@ -34,14 +39,40 @@ pub(super) struct Clocks {
     pub retry_root: Option<u64>,
 }
 
+/// The next occurrence.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    due: Due,
+    /// How much later than due it starts: its share of the jitter.
+    delay: Duration,
+    /// When its clock is asked.
+    look: u64,
+}
+
+/// A due time, by the clock that its schedule follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Nanoseconds of the clock that is never set.
+    Mono(u64),
+    Wall(Timestamp),
+}
+
+/// An occurrence whose time has come: the latest of those that were due, and how late it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Come {
+    pub due: Timestamp,
+    pub late: Duration,
+}
+
 impl Clocks {
-    pub fn new(last_due: Timestamp) -> Self {
+    pub fn new(last_due: Timestamp, owed: Option<Owed>) -> Self {
         Self {
             last_due,
             since_due: None,
-            next_due: None,
+            set_back: None,
+            next: None,
             occurrence: None,
-            skipped: false,
+            owed,
             next_rescan: None,
             last_reconcile: None,
             next_scan: 0,
@@ -49,15 +80,52 @@ impl Clocks {
         }
     }
 
-    /// The next occurrence follows from the last one and the interval; never later than one interval from now.
-    pub fn set_schedule(&mut self, every: SpanOrOff, now: Now) {
-        // The wall clock is asked once; from then on it may be set.
+    /// A schedule with a cron line begins now: it does not make up for what was due before.
+    pub fn begin(&mut self, now: Now) {
+        self.last_due = now.wall;
+        self.since_due = None;
+    }
+
+    /// The next occurrence follows from the last one and the schedule; with an interval it is never later than one
+    /// interval from now. `random` (0 to 1) chooses its share of the jitter.
+    pub fn set_schedule(&mut self, plan: &Plan, jitter: Duration, random: f64, now: Now) {
+        let delay = jitter.mul_f64(random.clamp(0.0, 1.0));
+        self.next = match plan {
+            Plan::Off => None,
+            Plan::Every(every) => {
+                let left = every.saturating_sub(self.since_due(now));
+                let due = now.mono.saturating_add(nanos(left));
+                Some(Next { due: Due::Mono(due), delay, look: due.saturating_add(nanos(delay)) })
+            }
+            Plan::Cron(plan) => plan.after(self.served(plan, now)).map(|due| Next::by_wall(due, delay, now)),
+        };
+    }
+
+    /// Until when a cron line has been served.
+    fn served(&mut self, plan: &CronPlan, now: Now) -> Timestamp {
+        let ahead = self.last_due.since(now.wall);
+        if ahead.is_zero() {
+            self.set_back = None;
+            self.last_due
+        } else if plan.serves_again(ahead) {
+            let from = self.set_back.map_or(now.wall, |from| from.min(now.wall));
+            *self.set_back.insert(from)
+        } else {
+            self.last_due
+        }
+    }
+
+    /// How long ago the last due time was. The wall clock is asked once; from then on it may be set.
+    pub fn since_due(&mut self, now: Now) -> Duration {
         let &mut (then, before) = self.since_due.get_or_insert((now.mono, now.wall.since(self.last_due)));
-        let since = before.saturating_add(Duration::from_nanos(now.mono.saturating_sub(then)));
-        self.next_due = every.span().map(|every| {
-            let left = every.0.saturating_sub(since);
-            now.mono.saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
-        });
+        before.saturating_add(Duration::from_nanos(now.mono.saturating_sub(then)))
+    }
+
+    /// An occurrence of an interval was left out: the rhythm goes on from it.
+    pub fn pass_over(&mut self, missed: Duration, now: Now) -> Timestamp {
+        self.last_due = now.wall.minus(missed);
+        self.since_due = Some((now.mono, missed));
+        self.last_due
     }
 
     /// The next rescan is a whole rescan interval from now; a polled watch, or one with too few watches, has the poll
@@ -68,16 +136,63 @@ impl Clocks {
         self.next_rescan = every.map(|every| now.mono.saturating_add(every.nanos()));
     }
 
-    /// The next occurrence by the wall clock.
+    /// When the next occurrence is due, by the wall clock.
     pub fn next_due_wall(&self, now: Now) -> Option<Timestamp> {
-        let left = self.next_due?.saturating_sub(now.mono);
-        Some(now.wall.plus(Duration::from_nanos(left)))
+        match self.next?.due {
+            Due::Mono(due) => Some(now.wall.plus(Duration::from_nanos(due.saturating_sub(now.mono)))),
+            Due::Wall(due) => Some(due),
+        }
     }
 
     /// The next moment at which one of these is due.
     pub fn deadline(&self, opening: bool) -> Option<u64> {
-        [self.next_due.filter(|_| !opening), self.next_rescan].into_iter().flatten().min()
+        [self.next.map(|next| next.look).filter(|_| !opening), self.next_rescan].into_iter().flatten().min()
     }
+
+    /// The occurrence whose time has come, if one has. Many that were missed are one, and the rhythm stays.
+    fn come(&mut self, plan: &Plan, now: Now) -> Option<Come> {
+        let next = self.next.filter(|next| next.look <= now.mono)?;
+        match (plan, next.due) {
+            (Plan::Every(every), Due::Mono(due)) => {
+                let since = now.mono.saturating_sub(due);
+                let late = Duration::from_nanos(since % nanos(*every).max(1));
+                let due = self.pass_over(late, now);
+                Some(Come { due, late: late.saturating_sub(next.delay) })
+            }
+            (Plan::Cron(plan), Due::Wall(_)) => self.come_by_wall(plan, next, now),
+            _ => {
+                self.next = None;
+                None
+            }
+        }
+    }
+
+    fn come_by_wall(&mut self, plan: &CronPlan, next: Next, now: Now) -> Option<Come> {
+        let Some(due) = plan.after(self.served(plan, now)) else {
+            self.next = None;
+            return None;
+        };
+        if due.plus(next.delay) > now.wall {
+            // The clock was set meanwhile, or only asked.
+            self.next = Some(Next::by_wall(due, next.delay, now));
+            return None;
+        }
+        self.last_due = plan.latest(due, now.wall);
+        self.set_back = None;
+        let late = now.wall.since(self.last_due).saturating_sub(next.delay);
+        Some(Come { due: self.last_due, late })
+    }
+}
+
+impl Next {
+    fn by_wall(due: Timestamp, delay: Duration, now: Now) -> Self {
+        let left = due.plus(delay).since(now.wall).min(NAP);
+        Self { due: Due::Wall(due), delay, look: now.mono.saturating_add(nanos(left)) }
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Watch {
@@ -92,74 +207,20 @@ impl Watch {
             self.want_scan(None);
         }
         // What comes due while the root is being opened waits for the answer.
-        if let Some(due) = self.clocks.next_due.filter(|&at| at <= now && self.root != Root::Opening) {
-            self.on_due(due, ctx);
+        if self.root != Root::Opening
+            && let Some(come) = self.clocks.come(&self.plan, ctx.now)
+        {
+            self.set_schedule(ctx);
+            self.ledger.touch();
+            self.on_due(come, ctx);
         }
     }
 
-    fn on_due(&mut self, due: u64, ctx: &mut Ctx<'_>) {
-        let Some(every) = self.rules.every.span() else {
-            self.clocks.next_due = None;
-            return;
-        };
-        // One occurrence for all that were missed; the next keeps the rhythm of this one.
-        let missed = ctx.now.mono.saturating_sub(due) / every.nanos().max(1);
-        let next = due.saturating_add(every.nanos().saturating_mul(missed + 1));
-        let late = ctx.now.mono.saturating_sub(due) - every.nanos().saturating_mul(missed);
-        self.clocks.next_due = Some(next);
-        self.clocks.last_due = ctx.now.wall.minus(Duration::from_nanos(late));
-        self.clocks.since_due = Some((ctx.now.mono, Duration::from_nanos(late)));
-        self.ledger.touch();
-        let due = self.clocks.last_due;
-        if self.paused {
-            self.clocks.skipped = true;
-            self.record_occurrence(due, 0, 0, OccurrenceStatus::SkippedPaused, ctx);
-        } else if !self.acts() {
-            self.record_occurrence(due, 0, 0, OccurrenceStatus::SkippedUnable, ctx);
-        } else if self.clocks.occurrence.is_some_and(|(sweep, _)| ctx.shared.sweeps.runs(sweep)) {
-            self.record_occurrence(due, 0, 0, OccurrenceStatus::SkippedBusy, ctx);
-        } else {
-            self.occur(due, ctx);
-        }
-    }
-
-    /// Starts an occurrence: a reconcile, then what the schedule runs.
-    fn occur(&mut self, due: Timestamp, ctx: &mut Ctx<'_>) {
-        let id = ctx.shared.seq();
-        let all = self.rules.on_schedule == OnSchedule::All;
-        ctx.shared.sweeps.begin(id, Trigger::Scheduled, all, vec![(self.id, self.name.clone())]);
-        self.clocks.occurrence = Some((id, due));
-        self.want_scan(Some(id));
-    }
-
-    /// An occurrence's reconcile is done.
-    pub(super) fn note_occurrence(&mut self, sweep: u64, looked: u64, pending: u64, ctx: &mut Ctx<'_>) {
-        if let Some((_, due)) = self.clocks.occurrence.filter(|&(id, _)| id == sweep) {
-            self.record_occurrence(due, looked, pending, OccurrenceStatus::Done, ctx);
-        }
-    }
-
-    fn record_occurrence(
-        &mut self,
-        due: Timestamp,
-        looked: u64,
-        pending: u64,
-        status: OccurrenceStatus,
-        ctx: &mut Ctx<'_>,
-    ) {
-        let what = What::Schedule(Occurrence { due, looked, pending, status });
-        ctx.record(Some((self.id, &self.name)), what, None);
-    }
-
-    /// Changes the interval: next = the later of now and the last due time + the new interval.
-    pub fn set_schedule(&mut self, ctx: &Ctx<'_>) {
-        self.clocks.set_schedule(self.rules.every, ctx.now);
-    }
-
-    /// Runs may go on: what was skipped meanwhile is made up for once.
-    pub fn catch_up(&mut self, ctx: &mut Ctx<'_>) {
-        if std::mem::take(&mut self.clocks.skipped) && self.acts() {
-            self.occur(ctx.now.wall, ctx);
-        }
+    /// Finds the next occurrence anew: with an interval, the later of now and the last due time + the interval.
+    pub fn set_schedule(&mut self, ctx: &mut Ctx<'_>) {
+        self.clocks.set_schedule(&self.plan, self.rules.jitter.0, ctx.shared.random.f64(), ctx.now);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,7 @@ impl Watch {
 
     /// Drops all that is pending, failed files too; commands that run finish. Returns how many were dropped.
     pub(super) fn drop_all_pending(&mut self, ctx: &mut Ctx<'_>) -> u64 {
+        self.leave_once(ctx);
         let mut dropped = 0;
         for at in self.pending.places() {
             if self.pending.get(at).is_some_and(|p| !matches!(p.stage, Stage::Running(..))) {
@@ -74,6 +75,7 @@ impl Watch {
             ctx.out.extend(ids.into_iter().map(Effect::EndRun));
         }
         self.abandon_scan(ctx);
+        self.leave_once(ctx);
         let dropped = self.pending.pending() - u64::from(self.pending.running());
         for at in self.pending.places() {
             // Files whose command runs on are among them: nobody will learn here how it ends.

@@ -11,8 +11,15 @@ use crate::tree::{Flags, ROOT};
 impl Watch {
     /// Makes pending what the sweep runs, and counts it: what is pending, files in back-off at once; with all files every
     /// other one too. Those that were set aside are left alone: a schedule would run them for ever.
+    /// Where the command runs for the whole watch, that run is due.
     pub(super) fn give_out(&mut self, sweep: u64, looked: u64, ctx: &mut Ctx<'_>) {
         let Some((trigger, all)) = ctx.shared.sweeps.wants(sweep) else { return };
+        if self.runs_once() && !self.rules.command.is_empty() {
+            let changes = self.begin_once(sweep, trigger, ctx);
+            self.note_occurrence(sweep, looked, changes, ctx);
+            ctx.shared.sweeps.reconciled(sweep, self.id, looked, 1, 0);
+            return;
+        }
         if all && !self.rules.command.is_empty() {
             self.all_pending(sweep, ctx);
         }

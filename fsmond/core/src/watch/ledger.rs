@@ -12,7 +12,7 @@ use fsmon_protocol::units::Timestamp;
 use super::pending::{Pending, Stage};
 use super::{Fresh, Watch};
 use crate::ident::{ctime_hash, ident};
-use crate::io::{Ack, Checkpoint, JournalRow, NodeRow, NodeState, Now, Stat, StoreOp};
+use crate::io::{Ack, Checkpoint, JournalRow, NodeRow, NodeState, Stat, StoreOp};
 use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT, Tree};
 
@@ -269,7 +269,7 @@ impl Watch {
         }
         let Some(at) = self.place_for(rel, event.file_type, ctx) else { return };
         let fingerprint = seen.unwrap_or(Fingerprint { inode: 0, size: 0, mtime: 0, ctime: 0 });
-        let stat = Stat { file_type: event.file_type, fingerprint, btime: 0, own: false, mount_point: false };
+        let stat = Stat::told(event.file_type, fingerprint);
         self.note_present(at, &stat);
         if event.file_type == FileType::Dir && fingerprint.inode == 0 {
             // It was told before its listing had given its inode: any folder of that name is the one.
@@ -299,7 +299,7 @@ impl Watch {
         self.drop_subtree(from, ctx);
         self.ledger.touched.insert(at);
         if let Some(seen) = seen {
-            let stat = Stat { file_type: event.file_type, fingerprint: seen, btime: 0, own: false, mount_point: false };
+            let stat = Stat::told(event.file_type, seen);
             self.note_present(at, &stat);
         }
         if event.file_type == FileType::File {
@@ -375,17 +375,17 @@ impl Watch {
 
     /// After the replay: what is pending settles from now on, as something that a scan found, since nobody knows who
     /// wrote to it meanwhile. `heard` is when the daemon was last known to run.
-    pub fn replayed(&mut self, now: Now, heard: Option<Timestamp>) {
+    pub fn replayed(&mut self, heard: Option<Timestamp>, ctx: &mut Ctx<'_>) {
+        let now = ctx.now;
         self.ledger.touched.clear();
         for at in 1..self.tree.places() {
             self.release_if_idle(at);
         }
         for at in self.pending.places() {
-            let Some(pending) = self.pending.get(at).filter(|p| p.stage == Stage::Settling) else { continue };
-            let due = now.mono.saturating_add(self.quiet_after_scan(pending.seen.as_ref(), now));
-            self.pending.set_stage(at, Stage::Settling, due);
+            self.settle_as_found(at, now);
         }
-        self.clocks.set_schedule(self.rules.every, now);
+        self.pass_over_missed(ctx);
+        self.set_schedule(ctx);
         self.down = self.baseline_done.then(|| heard.unwrap_or(now.wall).min(now.wall));
     }
 }

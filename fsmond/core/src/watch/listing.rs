@@ -155,7 +155,7 @@ impl Watch {
         let node = self.tree.node(at);
         if !node.has(Flags::KNOWN) && node.is_dir() {
             let fingerprint = Fingerprint { inode: inode.unwrap_or(0), size: 0, mtime: 0, ctime: 0 };
-            let stat = Stat { file_type: FileType::Dir, fingerprint, btime: 0, own: false, mount_point: false };
+            let stat = Stat::told(FileType::Dir, fingerprint);
             self.tell_create(at, stat, Learnt::LIVE, ctx);
             self.tree.node_mut(at).ident = inode.map_or(0, dir_ident);
         } else if let Some(inode) = inode.filter(|_| node.ident == 0) {

@@ -31,24 +31,32 @@ impl Watch {
             }
             due = here;
         }
-        due.sort_by_key(|&at| self.tree.node(at).parent());
-        for same in due.chunk_by(|&a, &b| self.tree.node(a).parent() == self.tree.node(b).parent()) {
-            let folder = self.tree.node(same[0]).parent();
+        let mut due: Vec<(u32, bool, u32)> = due.into_iter().map(|at| self.kind_of_look(at)).collect();
+        due.sort_by_key(|&(folder, check, _)| (folder, check));
+        for same in due.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let (folder, check, _) = same[0];
             for some in same.chunks(NAMES_PER_LOOK) {
                 let tag = ctx.shared.tag();
-                for &at in some {
+                for &(_, _, at) in some {
                     self.suspects.sent(at, tag);
                 }
                 ctx.out.push(Effect::Look(LookRequest {
+                    check,
                     watch: self.id,
                     folder: self.tree.id(folder),
                     path: self.tree.path(folder).into(),
                     inode: self.tree.inode(folder),
-                    names: some.iter().map(|&at| self.tree.node(at).name().into()).collect(),
+                    names: some.iter().map(|&(_, _, at)| self.tree.node(at).name().into()).collect(),
                     tag,
                 }));
             }
         }
+    }
+
+    /// The folder of an entry that is to be looked at, and whether a run is to be given what is seen.
+    fn kind_of_look(&self, at: u32) -> (u32, bool, u32) {
+        let check = self.suspects.get(at).is_some_and(|suspect| suspect.told.any(Told::CHECK));
+        (self.tree.node(at).parent(), check, at)
     }
 
     /// Takes the answer to a look.

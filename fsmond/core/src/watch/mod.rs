@@ -2,12 +2,14 @@
 //!
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle`
-//! and `runs` process it. Around
-//! them: `root`, `mounts`, `reconcile`, `rename`, `clocks`, `ledger`, `status`. A watch knows no other watch.
+//! (by the rule of `complete`) and `runs` process it. Around
+//! them: `root`, `mounts`, `reconcile`, `rename`, `clocks`, `occurrence`, `once`, `ledger`, `status`. A watch knows no other
+//! watch.
 
 mod accept;
 mod aside;
 mod clocks;
+mod complete;
 mod dropping;
 mod files;
 mod giving;
@@ -16,6 +18,8 @@ mod ledger;
 mod listing;
 mod looks;
 mod mounts;
+mod occurrence;
+mod once;
 pub mod pending;
 pub mod probe;
 mod reconcile;
@@ -39,6 +43,7 @@ use fsmon_protocol::{ApiError, RawPath};
 
 use crate::filter::Filter;
 use crate::io::{GapRow, Name, NodeId, RootFacts, WatchId, WatchRow};
+use crate::plan::Plan;
 use crate::shared::Ctx;
 use crate::template;
 use crate::tree::Tree;
@@ -46,6 +51,7 @@ use crate::tree::Tree;
 use clocks::Clocks;
 use ledger::Ledger;
 use listing::Listings;
+use once::Once;
 use pending::PendingMap;
 use reconcile::{OpenGap, Scan};
 use rename::Limbo;
@@ -122,6 +128,14 @@ pub struct Watch {
     gaps: Vec<OpenGap>,
     limbo: Vec<Limbo>,
     pending: PendingMap,
+    /// Files that wait for a file of this name in this folder.
+    awaited: HashMap<(u32, Name), Vec<u32>>,
+    /// The schedule, understood.
+    plan: Plan,
+    /// The run for the whole watch, if one is due or runs.
+    once: Option<Once>,
+    /// Sweeps that want one more of it.
+    once_more: Vec<u64>,
     clocks: Clocks,
     ledger: Ledger,
     /// Folders that cannot be read.
@@ -138,7 +152,7 @@ pub struct Watch {
 impl Watch {
     /// A watch as it was asked for. Refuses what cannot be understood.
     pub fn new(row: WatchRow, spec: WatchSpec, defaults: &Options) -> Result<Self, ApiError> {
-        let (rules, filter) = understand(&spec.options, defaults)?;
+        let Understood { rules, filter, plan } = understand(&spec.options, defaults)?;
         let root_path = match &row.only {
             Some(_) => RawPath::from(row.path.as_path().parent().unwrap_or_else(|| row.path.as_path())),
             None => row.path.clone(),
@@ -172,7 +186,11 @@ impl Watch {
             gaps: Vec::new(),
             limbo: Vec::new(),
             pending: PendingMap::default(),
-            clocks: Clocks::new(row.last_due),
+            awaited: HashMap::new(),
+            plan,
+            once: None,
+            once_more: Vec::new(),
+            clocks: Clocks::new(row.last_due, row.owed),
             ledger: Ledger::new(row.upto),
             unreadable: 0,
             armed: 0,
@@ -194,6 +212,7 @@ impl Watch {
             baseline_done: self.baseline_done,
             paused: self.paused,
             last_due: self.clocks.last_due,
+            owed: self.clocks.owed,
             root: self.root_before.clone(),
             upto: self.ledger.checkpoint,
             accepting: self.accepting,
@@ -203,7 +222,7 @@ impl Watch {
     /// Takes new options. What no longer matches is dropped silently; what newly matches is found by the reconcile
     /// that follows, and follows `existing`.
     pub fn set(&mut self, options: Options, defaults: &Options, ctx: &mut Ctx<'_>) -> Result<(), ApiError> {
-        let (rules, filter) = understand(&options, defaults)?;
+        let Understood { rules, filter, plan } = understand(&options, defaults)?;
         self.spec.options = options;
         if rules == self.rules {
             return Ok(());
@@ -213,7 +232,7 @@ impl Watch {
         self.rules = rules;
         self.filter = filter;
         self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
-        self.clocks.set_schedule(self.rules.every, ctx.now);
+        self.replan(plan, ctx);
         if self.rules.command.is_empty() {
             self.drop_all_pending(ctx);
         }
@@ -260,6 +279,8 @@ impl Watch {
     /// Everything that is due by now, and what follows from what this step did.
     pub fn settle_step(&mut self, ctx: &mut Ctx<'_>) {
         self.on_clocks(ctx);
+        self.catch_up(ctx);
+        self.on_once_due(ctx);
         self.settle_limbo(ctx);
         self.on_pending_due(ctx);
         self.send_listings(ctx);
@@ -275,6 +296,7 @@ impl Watch {
             self.suspects.deadline().filter(|_| self.acts()),
             self.pending.deadline().filter(|_| self.acts()),
             self.limbo_deadline(),
+            self.once_deadline().filter(|_| self.acts()),
             self.clocks.deadline(self.root == Root::Opening),
             self.ledger.deadline(),
             self.root_deadline(),
@@ -344,16 +366,24 @@ impl Watch {
 
 /// The part of the rules that decides what is watched at all.
 fn filter_options(rules: &Rules) -> impl PartialEq + '_ {
-    (&rules.include, &rules.exclude, rules.recursive, rules.max_depth, rules.hidden)
+    (&rules.include, &rules.exclude, rules.recursive, rules.max_depth, rules.hidden, &rules.ready_file)
+}
+
+/// Options with every default, checked and understood.
+struct Understood {
+    rules: Arc<Rules>,
+    filter: Filter,
+    plan: Plan,
 }
 
 /// Fills in, checks and understands options.
-fn understand(options: &Options, defaults: &Options) -> Result<(Arc<Rules>, Filter), ApiError> {
+fn understand(options: &Options, defaults: &Options) -> Result<Understood, ApiError> {
     let rules = Rules::from_options(&options.clone().or(defaults));
     rules.check()?;
     template::check(&rules.command)?;
     let filter = Filter::new(&rules)?;
-    Ok((Arc::new(rules), filter))
+    let plan = Plan::new(&rules)?;
+    Ok(Understood { rules: Arc::new(rules), filter, plan })
 }
 
 /// Full fingerprints of entries whose rows are not yet stored, by place.

@@ -51,6 +51,10 @@ pub struct Pending {
     pub own_changes: u32,
     /// When it became pending.
     pub since: u64,
+    /// When its last change was told.
+    pub changed: u64,
+    /// Until when it must look the same, if nobody can tell whether it is being written; 0 if its events tell.
+    pub unsure: u64,
     /// Where it stands.
     pub stage: Stage,
     /// When that stage ends by itself; `u64::MAX` if it does not. Set by [`PendingMap::set_stage`] only.
@@ -70,6 +74,8 @@ impl Pending {
             seen: None,
             own_changes: 0,
             since: now,
+            changed: now,
+            unsure: 0,
             stage: Stage::Settling,
             due: u64::MAX,
         }
@@ -120,6 +126,7 @@ pub struct PendingMap {
     due: BinaryHeap<Reverse<(u64, u32)>>,
     ready: VecDeque<u32>,
     failed: u64,
+    settling: u64,
     running: u32,
 }
 
@@ -132,6 +139,11 @@ impl PendingMap {
     /// Files set aside.
     pub fn failed(&self) -> u64 {
         self.failed
+    }
+
+    /// Files that are not yet known to be complete and as they were told.
+    pub fn settling(&self) -> u64 {
+        self.settling
     }
 
     /// Files with a run.
@@ -175,6 +187,10 @@ impl PendingMap {
         }
         if stage == Stage::Ready {
             self.ready.push_back(at);
+            if self.ready.len() > 2 * self.map.len() + 1024 {
+                // Files that became ready again and again, and nobody takes them.
+                self.ready = self.take_all_ready().into();
+            }
         }
     }
 
@@ -187,10 +203,13 @@ impl PendingMap {
 
     fn count(&mut self, stage: Stage, there: bool) {
         let change = |n: bool| u64::from(n);
+        let settles = matches!(stage, Stage::Settling | Stage::Checking);
         if there {
+            self.settling += change(settles);
             self.failed += change(stage == Stage::Failed);
             self.running += u32::from(matches!(stage, Stage::Running(..)));
         } else {
+            self.settling -= change(settles);
             self.failed -= change(stage == Stage::Failed);
             self.running -= u32::from(matches!(stage, Stage::Running(..)));
         }
@@ -221,6 +240,15 @@ impl PendingMap {
             }
         }
         None
+    }
+
+    /// All that are ready, by place.
+    pub fn take_all_ready(&mut self) -> Vec<u32> {
+        let mut ready: Vec<u32> = std::mem::take(&mut self.ready).into();
+        ready.sort_unstable();
+        ready.dedup();
+        ready.retain(|at| self.map.get(at).is_some_and(|p| p.stage == Stage::Ready));
+        ready
     }
 
     /// The next moment at which a stage ends by itself.

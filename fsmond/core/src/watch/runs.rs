@@ -11,7 +11,7 @@ use super::pending::Stage;
 use super::{Recent, Watch};
 use crate::backoff;
 use crate::ident::event_id;
-use crate::io::{Ack, Effect, RunEndRow, RunEnded, RunId, RunRow, SpawnRequest, StoreOp};
+use crate::io::{Ack, Effect, NodeId, RunEndRow, RunEnded, RunId, RunRow, SpawnRequest, StoreOp};
 use crate::shared::{Ctx, Run};
 use crate::sweep::Verdict;
 use crate::tree::Flags;
@@ -34,6 +34,9 @@ impl Watch {
         {
             return false;
         }
+        if self.runs_once() {
+            return self.start_once(ctx);
+        }
         let Some(at) = self.pending.take_ready() else { return false };
         let rel = RawPath::from(self.tree.path(at));
         if ctx.shared.runs.values().any(|run| run.watch == self.id && run.rel == rel) {
@@ -43,7 +46,6 @@ impl Watch {
         }
         let Some(pending) = self.pending.get(at) else { return false };
         let run = ctx.shared.next_run;
-        ctx.shared.next_run += 1;
         let started = Run {
             watch: self.id,
             watch_name: Arc::clone(&self.name),
@@ -59,6 +61,15 @@ impl Watch {
             seq: ctx.shared.next_seq,
             spawned: false,
         };
+        self.record_start(started, ctx);
+        self.pending.set_stage(at, Stage::Running(run, false), u64::MAX);
+        true
+    }
+
+    /// Records the start of the next run.
+    pub(super) fn record_start(&mut self, started: Run, ctx: &mut Ctx<'_>) {
+        let run = ctx.shared.next_run;
+        ctx.shared.next_run += 1;
         let row = RunRow {
             run,
             watch: self.id,
@@ -74,14 +85,14 @@ impl Watch {
         self.ledger.upto = started.seq;
         ctx.shared.counters.runs += 1;
         ctx.shared.runs.insert(run, started);
-        self.pending.set_stage(at, Stage::Running(run, false), u64::MAX);
-        true
     }
 
     /// The start of a run is recorded: its command may start, unless its file is gone by now.
     pub fn on_run_recorded(&mut self, id: RunId, ctx: &mut Ctx<'_>) {
+        let manifest = self.manifest_of(id);
         let Some(run) = ctx.shared.runs.get_mut(&id).filter(|run| !run.spawned) else { return };
-        let there = self.tree.place(run.node).is_some_and(|at| self.tree.node(at).has(Flags::KNOWN));
+        let there =
+            manifest.is_some() || self.tree.place(run.node).is_some_and(|at| self.tree.node(at).has(Flags::KNOWN));
         if ctx.shared.stopping || (!there && run.kind != EventKind::Delete) {
             let outcome = if ctx.shared.stopping { RunStatus::Interrupted } else { RunStatus::Vanished };
             self.end_run(id, outcome, None, ctx);
@@ -103,6 +114,7 @@ impl Watch {
             seq: run.seq,
             time: ctx.now.wall,
             rules: Arc::clone(&self.rules),
+            manifest,
         })));
     }
 
@@ -122,6 +134,9 @@ impl Watch {
     /// Records the end of a run and what follows for its file.
     fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
         let Some(run) = ctx.shared.runs.remove(&id) else { return };
+        if run.node == NodeId::ROOT {
+            self.end_once(id, &run, status, ctx);
+        }
         store_end(id, &run, status, ended, ctx);
         self.ledger.upto = ctx.shared.next_seq - 1;
         let Some(at) = self.tree.place(run.node) else { return };
@@ -154,7 +169,7 @@ impl Watch {
             self.hold_loop(at, ctx);
         }
         let Some(pending) = self.pending.get(at) else { return };
-        let wanted = pending.kind != EventKind::Delete || self.rules.kinds.contains(&EventKind::Delete);
+        let wanted = pending.kind != EventKind::Delete || self.wants_kind(EventKind::Delete);
         if known || (wanted && pending.kind == EventKind::Delete) {
             let due = ctx.now.mono.saturating_add(self.quiet_after_write(at));
             self.pending.set_stage(at, Stage::Settling, due);

@@ -6,10 +6,11 @@ use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::run::Trigger;
 
 use super::Watch;
+use super::complete::{Evidence, waits_for};
 use super::pending::{Pending, Stage, merge};
 use super::suspects::When;
 use super::tell::Learnt;
-use crate::io::{Now, Stat};
+use crate::io::{Name, Now, Stat};
 use crate::judge::Told;
 use crate::shared::Ctx;
 use crate::sweep::Verdict;
@@ -17,7 +18,7 @@ use crate::tree::Flags;
 
 /// A file found by a scan, of which nobody knows whether it is still being written, must look the same twice, this
 /// far apart.
-const TWICE: u64 = 2_000_000_000;
+pub(super) const TWICE: u64 = 2_000_000_000;
 impl Watch {
     /// A file changed, as seen by `stat`.
     pub(super) fn now_pending(
@@ -33,17 +34,17 @@ impl Watch {
             return;
         }
         let now = ctx.now.mono;
-        let due = now.saturating_add(if self.tree.node(at).has(Flags::OPEN) {
-            self.rules.open_quiet.nanos()
-        } else if learnt.origin == Origin::Live {
-            self.rules.settle.nanos()
+        let (quiet, unsure) = if self.tree.node(at).has(Flags::OPEN) || learnt.origin == Origin::Live {
+            (self.quiet_after_write(at), 0)
         } else {
             self.quiet_after_scan(Some(&stat.fingerprint), ctx.now)
-        });
+        };
+        let due = now.saturating_add(quiet);
         if self.changed(at, kind, from, learnt.trigger, ctx)
             && let Some(pending) = self.pending.get_mut(at)
         {
             pending.seen = Some(stat.fingerprint);
+            (pending.changed, pending.unsure) = (now, unsure);
             let ceiling = self.rules.max_wait.span().map_or(u64::MAX, |w| pending.since.saturating_add(w.nanos()));
             self.settle_until(at, due.min(ceiling.max(now)));
             self.note_own_change(at, stat.fingerprint.mtime, ctx);
@@ -56,12 +57,22 @@ impl Watch {
         if open { self.rules.open_quiet.nanos() } else { self.rules.settle.nanos() }
     }
 
-    /// How long something that was found by looking must stay as it is: not at all if its last write is known to be
-    /// long ago.
-    pub(super) fn quiet_after_scan(&self, seen: Option<&Fingerprint>, now: Now) -> u64 {
+    /// For something that was found by looking: how long it must be quiet, and until when it must look the same, should
+    /// nobody be able to tell whether it is being written. Neither, if its last write is known to be long ago.
+    pub(super) fn quiet_after_scan(&self, seen: Option<&Fingerprint>, now: Now) -> (u64, u64) {
         let quiet = i128::from(self.rules.open_quiet.nanos());
         let old = seen.is_some_and(|seen| i128::from(now.wall.0) - i128::from(seen.mtime) >= quiet);
-        if old { 0 } else { TWICE }
+        if old { (0, 0) } else { (self.rules.settle.nanos().min(TWICE), now.mono.saturating_add(TWICE)) }
+    }
+
+    /// After a restart a pending file settles as something that a scan found: nobody knows who wrote to it meanwhile.
+    pub(super) fn settle_as_found(&mut self, at: u32, now: Now) {
+        let Some(pending) = self.pending.get(at).filter(|p| p.stage == Stage::Settling) else { return };
+        let (quiet, unsure) = self.quiet_after_scan(pending.seen.as_ref(), now);
+        self.pending.set_stage(at, Stage::Settling, now.mono.saturating_add(quiet));
+        if let Some(pending) = self.pending.get_mut(at) {
+            (pending.since, pending.changed, pending.unsure) = (now.mono, now.mono, unsure);
+        }
     }
 
     /// A file changed in a way that shows no new content: a folder above it was renamed.
@@ -97,10 +108,10 @@ impl Watch {
         trigger: Trigger,
         ctx: &mut Ctx<'_>,
     ) -> bool {
-        if self.rules.command.is_empty() {
+        if self.rules.command.is_empty() || self.filter.is_ready_file(self.tree.node(at).name()) {
             return false;
         }
-        let wanted = self.rules.kinds.contains(&kind) && !(self.accepting && trigger == Trigger::Recovery);
+        let wanted = self.wants_kind(kind) && !(self.accepting && trigger == Trigger::Recovery);
         let Some(pending) = self.pending.get_mut(at) else {
             if wanted {
                 self.pending.insert(at, Pending { from, ..Pending::new(kind, trigger, ctx.now.mono) });
@@ -153,10 +164,46 @@ impl Watch {
     pub(super) fn checked(&mut self, at: u32, stat: Stat, ctx: &mut Ctx<'_>) {
         let Some(pending) = self.pending.get_mut(at).filter(|p| p.stage == Stage::Checking) else { return };
         pending.seen = Some(stat.fingerprint);
-        if self.filter.size_ok(stat.fingerprint.size) {
-            self.pending.set_stage(at, Stage::Ready, u64::MAX);
-        } else {
+        let evidence = evidence(pending, &stat, ctx.now);
+        if !self.filter.size_ok(stat.fingerprint.size) {
             self.resolve(at, Verdict::Vanished, ctx);
+        } else if let Some(wait) = waits_for(&self.rules, &evidence) {
+            self.pending.set_stage(at, Stage::Settling, ctx.now.mono.saturating_add(wait.again()));
+        } else if self.awaits_ready_file(at) {
+            self.pending.set_stage(at, Stage::Settling, u64::MAX);
+        } else {
+            self.pending.set_stage(at, Stage::Ready, u64::MAX);
+        }
+    }
+
+    /// Whether its ready file is not there yet; then it is looked at again when that appears.
+    fn awaits_ready_file(&mut self, at: u32) -> bool {
+        let Some(ready) = self.filter.ready() else { return false };
+        let (folder, name) = (self.tree.node(at).parent(), ready.of(self.tree.node(at).name()));
+        if self.tree.lookup(folder, &name).is_some_and(|there| self.tree.node(there).has(Flags::KNOWN)) {
+            return false;
+        }
+        let waiting = self.awaited.entry((folder, name.into())).or_default();
+        if !waiting.contains(&at) {
+            waiting.push(at);
+        }
+        if self.awaited.len() > 2 * usize::try_from(self.pending.pending()).unwrap_or(usize::MAX) + 1024 {
+            // Those whose files are gone.
+            self.awaited.retain(|_, waiting| waiting.iter().any(|&at| self.pending.get(at).is_some()));
+        }
+        true
+    }
+
+    /// Something is there now: files that waited for it are looked at.
+    pub(super) fn on_present(&mut self, at: u32, now: u64) {
+        if self.awaited.is_empty() {
+            return;
+        }
+        let node = self.tree.node(at);
+        for waiting in self.awaited.remove(&(node.parent(), Name::from(node.name()))).unwrap_or_default() {
+            if self.pending.get(waiting).is_some_and(|p| p.stage == Stage::Settling) {
+                self.pending.set_stage(waiting, Stage::Settling, now);
+            }
         }
     }
 
@@ -185,5 +232,16 @@ impl Watch {
                 self.pending.set_stage(at, Stage::Settling, ctx.now.mono);
             }
         }
+    }
+}
+
+/// What is known about a pending file, and what a look at it saw.
+fn evidence(pending: &Pending, stat: &Stat, now: Now) -> Evidence {
+    let age = u64::try_from(i128::from(now.wall.0) - i128::from(stat.fingerprint.mtime)).unwrap_or(0);
+    Evidence {
+        still: now.mono.saturating_sub(pending.changed).max(age),
+        waited: now.mono.saturating_sub(pending.since),
+        written: stat.written,
+        unsure: pending.unsure.saturating_sub(now.mono),
     }
 }

@@ -8,6 +8,9 @@ use super::reconcile::OpenGap;
 use super::{Root, Watch};
 use crate::io::Now;
 
+/// So many occurrences to come are told.
+const DATES: usize = 5;
+
 impl Watch {
     /// Its state as of now.
     pub fn status(&self, now: Now) -> WatchStatus {
@@ -37,6 +40,7 @@ impl Watch {
             next_due: self.clocks.next_due_wall(now),
             added: self.added,
             rules: (*self.rules).clone(),
+            next_dates: self.clocks.next_due_wall(now).map_or_else(Vec::new, |next| self.plan.dates(next, DATES)),
             gaps: self.gaps.iter().map(|gap| self.gap_info(gap)).collect(),
         }
     }

@@ -41,6 +41,7 @@ impl Watch {
         let event = self.event(EventKind::Create, at, &stat, learnt.origin);
         self.tell(event, Some(stat.fingerprint), ctx);
         self.now_pending(at, EventKind::Create, None, learnt, &stat, ctx);
+        self.on_present(at, ctx.now.mono);
     }
 
     /// Its content changed, or something took its name.
@@ -58,6 +59,7 @@ impl Watch {
         let event = Event { from: Some(from.clone()), ..self.event(EventKind::Rename, at, &stat, Origin::Scan) };
         self.tell(event, Some(stat.fingerprint), ctx);
         self.now_pending(at, EventKind::Rename, Some(from), Learnt::SCANNED, &stat, ctx);
+        self.on_present(at, ctx.now.mono);
     }
 
     /// The kernel told that a known file has another name now.
@@ -76,6 +78,7 @@ impl Watch {
         };
         self.ledger.dirty(&mut self.tree, at, seen);
         self.tell(event, seen, ctx);
+        self.on_present(at, ctx.now.mono);
         if file_type == FileType::File {
             self.pending_unseen(at, EventKind::Rename, Some(from.clone()), Trigger::FileChange, ctx);
         }

@@ -90,7 +90,7 @@ impl Disk {
 
     pub fn stat(&self, inode: u64) -> Stat {
         let file_type = if self.is_dir(inode) { FileType::Dir } else { FileType::File };
-        Stat { file_type, fingerprint: self.inodes[&inode].stat, btime: 0, own: false, mount_point: false }
+        Stat::told(file_type, self.inodes[&inode].stat)
     }
 
     /// All folders reachable from the root.

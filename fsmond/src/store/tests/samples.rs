@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use fsmon_core::io::{Checkpoint, JournalRow, NodeRow, NodeState, PendingRow, RunEndRow, RunRow, WatchId, WatchRow};
+use fsmon_core::io::{
+    Checkpoint, JournalRow, NodeRow, NodeState, Owed, PendingRow, RunEndRow, RunRow, WatchId, WatchRow,
+};
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::*;
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
@@ -140,6 +142,7 @@ pub(super) fn every_record() -> Vec<JournalRow> {
         OccurrenceStatus::SkippedBusy,
         OccurrenceStatus::SkippedPaused,
         OccurrenceStatus::SkippedUnable,
+        OccurrenceStatus::SkippedMissed,
     ] {
         whats.push(What::Schedule(Occurrence { due: Timestamp(-1), looked: u64::MAX, pending: 0, status }));
     }
@@ -209,6 +212,7 @@ pub(super) fn watch(id: u32) -> WatchRow {
         baseline_done: false,
         paused: true,
         last_due: Timestamp(i64::MAX),
+        owed: None,
         root: None,
         upto: 0,
         accepting: id % 2 == 1,
@@ -245,6 +249,7 @@ pub(super) fn checkpoint(dice: &mut Dice, id: u32, upto: u64) -> Checkpoint {
         upto,
         only: dice.maybe(|_| Box::from(&b"only\xff"[..])),
         root: dice.maybe(|d| ("ext4".into(), d.below(u64::MAX), d.below(2) == 0)),
+        owed: dice.maybe(|d| Owed { due: Timestamp(-1), attempts: d.small(9) }),
         baseline_done: true,
         defined_by: DefinedBy::Config,
         ..watch(id)

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{Backend, Existing, OnSchedule, Options, Stdin, WatchSpec};
+use fsmon_protocol::spec::{Backend, CatchUp, Existing, OnSchedule, Options, Stdin, WatchSpec};
 use fsmon_protocol::units::{Size, Span, SpanOrOff};
 
 use super::*;
@@ -41,6 +41,12 @@ fn every_option() -> Options {
         allow_missing: Some(true),
         attrib: Some(true),
         run_as: Some("alice:staff".into()),
+        cron: Some("*/30 * * * *".into()),
+        tz: Some("Australia/Lord_Howe".into()),
+        jitter: Some(Span::secs(7)),
+        catch_up: Some(CatchUp::None),
+        ready_file: Some("{stem}.ok".into()),
+        min_age: Some(Span::millis(1)),
     }
 }
 

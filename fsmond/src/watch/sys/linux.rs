@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use fsmon_protocol::fingerprint::FileType;
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags, StatxTimestamp, fstatfs,
     open, openat, openat2, statx,
@@ -13,7 +14,7 @@ use rustix::fs::{
 use rustix::io::{Errno, Result};
 use rustix::path::Arg;
 
-use super::{Facts, components, file_type, nanos};
+use super::{Facts, components, file_type, lease, nanos};
 
 /// The kernel takes paths below 4,096 bytes; longer ones are walked in steps of at most this many.
 const STEP: usize = 3840;
@@ -114,6 +115,18 @@ pub fn look_at_fd(fd: BorrowedFd<'_>) -> Result<Facts> {
 /// Looks at a path, following symbolic links.
 pub fn look_at_path(path: &Path) -> Result<Facts> {
     statx(CWD, path, AtFlags::empty(), FIELDS).map(|told| facts(&told))
+}
+
+/// Whether somebody has this file open for writing; none where that cannot be told, or it is no regular file.
+pub fn is_written(folder: BorrowedFd<'_>, name: impl Arg) -> Option<bool> {
+    // A handle that opens nothing, to be sure of what it is; only then the file itself.
+    let place = openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    if look_at_fd(place.as_fd()).ok()?.file_type != FileType::File {
+        return None;
+    }
+    let path = format!("/proc/self/fd/{}", place.as_raw_fd());
+    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    lease::is_written(file.as_fd())
 }
 
 fn facts(told: &Statx) -> Facts {

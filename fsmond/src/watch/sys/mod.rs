@@ -1,6 +1,7 @@
 //! Looking at files without ever following a symbolic link below the root: the system calls, per system.
 //!
-//! Must never open a file that is no folder (a fifo would block, a device may act), and never keep a handle.
+//! Must never open what is neither a folder nor a regular file (a fifo would block, a device may act), and never keep a
+//! handle.
 
 use fsmon_core::io::Stat;
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
@@ -9,10 +10,12 @@ use rustix::io::Errno;
 use super::own::OwnSet;
 
 #[cfg(target_os = "linux")]
+mod lease;
+#[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    fs_type, fs_type_of_root, look_at, look_at_fd, look_at_path, names, open_beneath, open_root, real_path,
+    fs_type, fs_type_of_root, is_written, look_at, look_at_fd, look_at_path, names, open_beneath, open_root, real_path,
 };
 
 #[cfg(any(not(target_os = "linux"), test))]
@@ -20,7 +23,7 @@ pub use linux::{
 mod portable;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
-    fs_type, fs_type_of_root, look_at, look_at_fd, look_at_path, names, open_beneath, open_root, real_path,
+    fs_type, fs_type_of_root, is_written, look_at, look_at_fd, look_at_path, names, open_beneath, open_root, real_path,
 };
 
 #[cfg(test)]
@@ -64,6 +67,7 @@ impl Facts {
             btime: self.btime,
             own: own.contains(self.dev, self.inode),
             mount_point: self.mount_root.unwrap_or(false),
+            written: None,
         }
     }
 }

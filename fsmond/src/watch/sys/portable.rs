@@ -36,6 +36,11 @@ pub fn look_at(folder: BorrowedFd<'_>, name: impl Arg, _cached: bool) -> Result<
     statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(|told| facts(&told))
 }
 
+/// No system but Linux tells whether somebody has a file open for writing.
+pub fn is_written(_folder: BorrowedFd<'_>, _name: impl Arg) -> Option<bool> {
+    None
+}
+
 /// Looks at an open file.
 pub fn look_at_fd(fd: BorrowedFd<'_>) -> Result<Facts> {
     fstat(fd).map(|told| facts(&told))

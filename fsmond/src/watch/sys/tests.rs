@@ -63,3 +63,25 @@ fn both_ways_tell_the_same_facts() {
         assert_eq!((one.file_type, other.file_type), (file_type, file_type));
     }
 }
+
+#[test]
+fn whether_a_file_is_open_for_writing_is_told_for_regular_files_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = open_root(folder.path()).unwrap();
+    let written = |name: &str| is_written(place.as_fd(), name);
+    let file = fs::File::create(folder.path().join("f")).unwrap();
+    let reader = fs::File::open(folder.path().join("f")).unwrap();
+    assert_eq!(written("f"), Some(true));
+    fs::hard_link(folder.path().join("f"), folder.path().join("g")).unwrap();
+    assert_eq!(written("g"), Some(true), "by whatever name");
+    drop(file);
+    assert_eq!(written("f"), Some(false), "a reader is no writer");
+    drop(reader);
+    assert_eq!(written("f"), Some(false), "no lease was kept: it is given again");
+    symlink("f", folder.path().join("link")).unwrap();
+    let fifo = rustix::fs::mknodat(&place, "fifo", rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0);
+    assert!(fifo.is_ok());
+    for name in ["link", "fifo", "missing", "."] {
+        assert_eq!(written(name), None, "{name}");
+    }
+}

@@ -52,7 +52,7 @@ fn a_large_folder_comes_in_parts_and_looks_come_in_order() {
     b.edge.list(ListRequest { watch: W, folder: R, path: RawPath::default(), inode: 0, arm: false, scan: 7 });
     for tag in 0..200 {
         let names = vec![tag.to_string().into_bytes().into()];
-        b.edge.look(LookRequest { watch: W, folder: R, path: RawPath::default(), inode: 0, names, tag });
+        b.edge.look(LookRequest { check: false, watch: W, folder: R, path: RawPath::default(), inode: 0, names, tag });
     }
     b.edge.flush();
     let (mut entries, mut tags, mut done) = (0, Vec::new(), false);

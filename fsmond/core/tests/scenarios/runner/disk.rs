@@ -15,6 +15,8 @@ struct Inode {
     entries: BTreeMap<Name, u64>,
     stat: Fingerprint,
     readable: bool,
+    /// Whether somebody has it open for writing.
+    open: bool,
 }
 
 pub struct Disk {
@@ -29,6 +31,8 @@ pub struct Disk {
     pub queue: Vec<Hint>,
     /// Nothing is told of what happens now.
     pub silent: bool,
+    /// Looks before a run tell whether a file is open for writing.
+    pub leases: bool,
     /// What a mount hides, by the inode of what is seen instead.
     hidden: HashMap<u64, u64>,
     mounts: HashSet<u64>,
@@ -50,6 +54,7 @@ impl Disk {
             watches: usize::MAX,
             queue: Vec::new(),
             silent: false,
+            leases: false,
             hidden: HashMap::new(),
             mounts: HashSet::new(),
             mounted: Vec::new(),
@@ -68,7 +73,7 @@ impl Disk {
         self.next_inode += 1;
         let now = self.stamp();
         let stat = Fingerprint { inode, size: 0, mtime: now, ctime: now };
-        self.inodes.insert(inode, Inode { file_type, entries: BTreeMap::new(), stat, readable: true });
+        self.inodes.insert(inode, Inode { file_type, entries: BTreeMap::new(), stat, readable: true, open: false });
         inode
     }
 
@@ -108,7 +113,15 @@ impl Disk {
 
     pub fn stat(&self, inode: u64) -> Stat {
         let it = &self.inodes[&inode];
-        Stat { file_type: it.file_type, fingerprint: it.stat, btime: 0, own: false, mount_point: self.is_mount(inode) }
+        let written = self.leases.then_some(it.open);
+        Stat {
+            file_type: it.file_type,
+            fingerprint: it.stat,
+            btime: 0,
+            own: false,
+            mount_point: self.is_mount(inode),
+            written,
+        }
     }
 
     pub fn child(&self, folder: u64, name: &[u8]) -> Option<u64> {
@@ -183,6 +196,7 @@ impl Disk {
             return Err(format!("{path} is there already"));
         }
         let inode = self.make(file_type);
+        self.inodes.get_mut(&inode).expect("it was made").open = file_type == FileType::File;
         self.link_in(folder, name, inode);
         self.tell(folder, name, NameHint::Created, file_type == FileType::Dir);
         Ok(())
@@ -202,12 +216,14 @@ impl Disk {
     pub fn write(&mut self, path: &str, size: u64) -> Done {
         let (_, _, inode) = self.there(path)?;
         let now = self.stamp();
-        let stat = &mut self.inodes.get_mut(&inode).expect("a file").stat;
-        (stat.size, stat.mtime, stat.ctime) = (size, now, now);
+        let it = self.inodes.get_mut(&inode).expect("a file");
+        (it.stat.size, it.stat.mtime, it.stat.ctime, it.open) = (size, now, now, true);
         self.told_of(path, NameHint::Modified)
     }
 
     pub fn close(&mut self, path: &str) -> Done {
+        let (_, _, inode) = self.there(path)?;
+        self.inodes.get_mut(&inode).expect("a file").open = false;
         self.told_of(path, NameHint::Closed)
     }
 

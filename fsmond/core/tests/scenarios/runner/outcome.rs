@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use fsmon_core::io::SpawnRequest;
+use fsmon_core::io::{Change, SpawnRequest};
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::{Record, What, Why};
 use fsmon_protocol::run::RunStatus;
@@ -110,6 +110,7 @@ impl Outcome {
             .with("id", &request.event_id)
             .maybe("from", request.from.as_ref().map(|from| frame.path(from)))
             .maybe("size", request.size)
+            .maybe("changes", request.manifest.as_ref().map(|changes| manifest(changes, frame)))
     }
 
     /// Whether it is what a line of the story expects; if not, what differs. `$name` stands for any value the first
@@ -145,6 +146,12 @@ impl Outcome {
     pub fn begins(&self, words: &[&str]) -> bool {
         self.words.len() >= words.len() && self.words.iter().zip(words).all(|(a, b)| a == b)
     }
+}
+
+/// What a run for the whole watch is given: `create:a,delete:b`, or `none`.
+fn manifest(changes: &[Change], frame: &Frame) -> String {
+    let all: Vec<_> = changes.iter().map(|c| format!("{}:{}", c.kind.as_str(), frame.path(&c.path))).collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(",") }
 }
 
 /// `500ms`, or `500ms..1s` where chance has a say.

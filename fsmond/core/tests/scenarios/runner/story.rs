@@ -124,6 +124,10 @@ impl Story {
                 self.daemon.crash();
                 Ok(())
             }
+            "leases" => {
+                self.daemon.disk.leases = true;
+                Ok(())
+            }
             "forget" => {
                 self.daemon.stored.journal.clear();
                 Ok(())
