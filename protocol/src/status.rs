@@ -9,7 +9,8 @@ use crate::path::RawPath;
 use crate::spec::{Backend, Rules};
 use crate::units::{Span, Timestamp};
 
-/// The state of a watch. Where several hold, the first of `Paused`, `Held`, `Waiting`, `Degraded`, `Scanning`.
+/// The state of a watch. Where several hold, the first of `Paused`, `Held`, `Stuck`, `Waiting`, `Degraded`,
+/// `Scanning`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WatchState {
@@ -25,6 +26,8 @@ pub enum WatchState {
     Held,
     /// Its runs are stopped by a person.
     Paused,
+    /// Its file system does not answer.
+    Stuck,
 }
 
 impl WatchState {
@@ -37,6 +40,7 @@ impl WatchState {
             Self::Waiting => "waiting",
             Self::Held => "held",
             Self::Paused => "paused",
+            Self::Stuck => "stuck",
         }
     }
 }

@@ -18,6 +18,7 @@ mod overflow;
 mod refusals;
 mod restart;
 mod roles;
+mod roots;
 mod safety;
 mod schedule;
 mod service;

@@ -13,8 +13,8 @@ use crate::output::open_gap;
 
 /// Exit 0 only if all is well, for monitors
 ///
-/// Well means that nothing is degraded, held or waiting, that no gap is open (events may have been lost, and the folder
-/// was not compared since), and that the store can write. Exit 6 if not, with one line
+/// Well means that nothing is degraded, held, stuck or waiting, that no gap is open (events may have been lost, and the
+/// folder was not compared since), and that the store can write. Exit 6 if not, with one line
 /// for each reason; exit 3 if no daemon is there. A watch that a person paused is well.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -35,7 +35,7 @@ struct Verdict {
 struct Problem {
     /// The watch; none for the daemon itself.
     watch: Option<String>,
-    /// `degraded`, `held`, `waiting`, `gap`, or `store`.
+    /// `degraded`, `held`, `stuck`, `waiting`, `gap`, or `store`.
     what: &'static str,
     /// Why, and what would cure it.
     details: Vec<String>,
@@ -70,7 +70,7 @@ impl Health {
 fn problems(status: &DaemonStatus) -> Vec<Problem> {
     let store = status.store_error.iter().map(|why| Problem { watch: None, what: "store", details: vec![why.clone()] });
     let watches = status.watches.iter().filter_map(|watch| match watch.state {
-        WatchState::Degraded | WatchState::Held | WatchState::Waiting => Some(Problem {
+        WatchState::Degraded | WatchState::Held | WatchState::Waiting | WatchState::Stuck => Some(Problem {
             watch: Some(watch.name.clone()),
             what: watch.state.as_str(),
             details: watch.details.clone(),

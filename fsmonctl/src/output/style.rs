@@ -46,7 +46,7 @@ impl Style {
         match state {
             WatchState::Watching => self.good(word),
             WatchState::Scanning | WatchState::Paused => self.warn(word),
-            WatchState::Degraded | WatchState::Waiting | WatchState::Held => self.bad(word),
+            WatchState::Degraded | WatchState::Waiting | WatchState::Held | WatchState::Stuck => self.bad(word),
         }
     }
 

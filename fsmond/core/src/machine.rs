@@ -154,6 +154,11 @@ impl Machine {
         self.watches.values().filter_map(Watch::deadline).min()
     }
 
+    /// What contradicts itself in its state: nothing, ever. For tests.
+    pub fn flaws(&self) -> Vec<String> {
+        self.watches.values().flat_map(Watch::flaws).collect()
+    }
+
     fn take(&mut self, now: Now, input: Input, out: &mut Vec<Effect>) {
         match input {
             Input::Hints(hints) => {

@@ -81,6 +81,7 @@ fn state(watch: &WatchStatus) -> Finding {
             Finding::bad("state", format!("it is held: {why}"), format!("fsmonctl resume {}", watch.name))
         }
         WatchState::Waiting => Finding::bad("state", format!("its root is not there: {why}"), "mount or make it"),
+        WatchState::Stuck => Finding::bad("state", why, "see to that file system: it goes on by itself then"),
         WatchState::Paused => Finding::note("state", "it is paused", Some(format!("fsmonctl resume {}", watch.name))),
         WatchState::Scanning | WatchState::Watching => {
             Finding::well("state", format!("{} files, {} of {} folders armed", watch.files, watch.armed, watch.folders))

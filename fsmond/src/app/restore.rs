@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fsmon_core::io::{RunRow, StoreOp, WatchId, WatchRow};
+use fsmon_core::io::{Held, RunRow, StoreOp, WatchId, WatchRow};
 use fsmon_core::{Effect, Machine, Now, Numbers};
 use fsmon_protocol::RawPath;
 use fsmon_protocol::status::DefinedBy;
@@ -121,7 +121,7 @@ fn load(setup: &Setup, opened: &Opened, defined: &[Defined]) -> Result<Loaded, S
     if opened.set_aside.is_some() {
         let ids = opened.next_watch..;
         for (defined, id) in std::mem::take(&mut new).into_iter().zip(ids) {
-            stop_after_damage(&mut machine, now, WatchId(id), defined, &mut first)?;
+            hold_after_damage(&mut machine, now, WatchId(id), defined, &mut first)?;
         }
     }
     let lost = opened.store.unfinished_runs()?;
@@ -157,7 +157,7 @@ fn add(machine: &mut Machine, row: WatchRow, defined: Defined) -> Result<(), Sto
 }
 
 /// What was processed is not known any more: nothing of the watch runs until a person has decided.
-fn stop_after_damage(
+fn hold_after_damage(
     machine: &mut Machine,
     now: Now,
     id: WatchId,
@@ -165,11 +165,12 @@ fn stop_after_damage(
     first: &mut Vec<Effect>,
 ) -> Result<(), Stopped> {
     let Defined { spec, .. } = &defined;
-    error!(
-        "watch '{name}' is paused, since it is not known any more which of its files were processed: `fsmonctl resume \
-         {name}` processes all of them; removing and adding it again takes all of them as done",
+    let why = format!(
+        "the database was damaged, so it is not known any more which files were processed; nothing is told or run until \
+         you decide: `fsmonctl resume {name}` processes all of them, `fsmonctl accept {name}` takes what is there as done",
         name = spec.name
     );
+    error!("watch '{}' is held: {why}", spec.name);
     let row = WatchRow {
         id,
         name: spec.name.as_str().into(),
@@ -179,7 +180,8 @@ fn stop_after_damage(
         added: now.wall,
         // Whatever the first scan finds is then new, and pending.
         baseline_done: true,
-        paused: true,
+        paused: false,
+        held: Some(Held { why, until_root: false }),
         last_due: now.wall,
         owed: None,
         root: None,

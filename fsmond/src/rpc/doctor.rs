@@ -68,7 +68,7 @@ impl Session {
             let every = watch.rules.poll_interval;
             return of(Finding::well("probe", format!("it is compared every {every}: there are no events to probe")));
         }
-        if matches!(watch.state, WatchState::Waiting | WatchState::Held) {
+        if matches!(watch.state, WatchState::Waiting | WatchState::Held | WatchState::Stuck) {
             let why = format!("it is {}, so that events are not listened to", watch.state.as_str());
             return of(Finding::note("probe", why, None));
         }

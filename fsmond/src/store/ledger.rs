@@ -2,7 +2,7 @@
 //!
 //! Rows are keyed by their place in the tree and written in that order, which is the order SQLite appends cheapest.
 
-use fsmon_core::io::{Checkpoint, NodeRow, NodeState, Owed, PendingRow, WatchId, WatchRow};
+use fsmon_core::io::{Checkpoint, Held, NodeRow, NodeState, Owed, PendingRow, WatchId, WatchRow};
 use fsmon_protocol::Timestamp;
 use rusqlite::{Connection, Row};
 
@@ -11,13 +11,15 @@ use super::columns::{self, Binder, Sql};
 /// Everything but how far the ledger is: only a checkpoint moves that, since it is the only one that writes the rows.
 /// A watch whose number said more than its rows hold would forget, in a crash, what lies between.
 const WRITE_WATCH: &str = "INSERT INTO watch (id, name, path, defined_by, only_name, added, baseline_done, \
-     paused, last_due, root_fs, root_inode, root_mount, upto, accepting, owed_due, owed_attempts) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+     paused, last_due, root_fs, root_inode, root_mount, upto, accepting, owed_due, owed_attempts, held, \
+     held_until_root) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
      ON CONFLICT (id) DO UPDATE SET name = excluded.name, path = excluded.path, defined_by = excluded.defined_by, \
      only_name = excluded.only_name, added = excluded.added, baseline_done = excluded.baseline_done, \
      paused = excluded.paused, last_due = excluded.last_due, root_fs = excluded.root_fs, \
      root_inode = excluded.root_inode, root_mount = excluded.root_mount, accepting = excluded.accepting, \
-     owed_due = excluded.owed_due, owed_attempts = excluded.owed_attempts";
+     owed_due = excluded.owed_due, owed_attempts = excluded.owed_attempts, held = excluded.held, \
+     held_until_root = excluded.held_until_root";
 
 const WRITE_UPTO: &str = "UPDATE watch SET upto = ?2 WHERE id = ?1";
 
@@ -52,6 +54,8 @@ pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
         .value(row.accepting)?
         .value(row.owed.map(|owed| owed.due.0))?
         .value(row.owed.map(|owed| owed.attempts))?
+        .value(row.held.as_ref().map(|held| &*held.why))?
+        .value(row.held.as_ref().map(|held| held.until_root))?
         .run()
         .map(drop)
 }
@@ -108,7 +112,7 @@ pub(super) fn remove_watch(conn: &Connection, id: WatchId) -> Sql<()> {
 pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
     let mut statement = conn.prepare(
         "SELECT id, name, path, defined_by, only_name, added, baseline_done, paused, last_due, root_fs, root_inode, \
-         root_mount, upto, accepting, owed_due, owed_attempts FROM watch ORDER BY id",
+         root_mount, upto, accepting, owed_due, owed_attempts, held, held_until_root FROM watch ORDER BY id",
     )?;
     let rows = statement.query_map((), |row| {
         let root_fs: Option<String> = row.get(9)?;
@@ -129,6 +133,7 @@ pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
             added: columns::time(row, 5)?,
             baseline_done: row.get(6)?,
             paused: row.get(7)?,
+            held: held(row)?,
             last_due: columns::time(row, 8)?,
             owed,
             root,
@@ -137,6 +142,11 @@ pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
         })
     })?;
     rows.collect()
+}
+
+fn held(row: &Row<'_>) -> Sql<Option<Held>> {
+    let why: Option<String> = row.get(16)?;
+    why.map(|why| Ok(Held { why, until_root: row.get(17)? })).transpose()
 }
 
 /// Gives every row of one ledger, by place.

@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
+const MIGRATIONS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -146,6 +146,12 @@ ALTER TABLE watch ADD COLUMN accepting INTEGER NOT NULL DEFAULT 0;
 const V5: &str = "
 ALTER TABLE watch ADD COLUMN owed_due INTEGER; -- when it was due; none: nothing is owed
 ALTER TABLE watch ADD COLUMN owed_attempts INTEGER;
+";
+
+/// A watch that is held stays so over a restart.
+const V6: &str = "
+ALTER TABLE watch ADD COLUMN held TEXT; -- why, for people; none: it is not held
+ALTER TABLE watch ADD COLUMN held_until_root INTEGER; -- whether it ends by itself when the root is what it was
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

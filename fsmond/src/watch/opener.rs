@@ -183,7 +183,7 @@ impl Opener {
             return Err(RootProblem::Other(format!("{} is on {fs_type}, which is never watched", request.root)));
         }
         let mount_point = facts.mount_root.unwrap_or_else(|| differs_from_parent(base.as_fd(), &facts));
-        let (source, backend, backend_why) = self.source(request, class, &fs_type)?;
+        let Chosen { source, backend, backend_why, limited } = self.source(request, class, &fs_type)?;
         let real = sys::real_path(base.as_fd(), path).map_err(problem)?;
         self.0.surroundings.lead_to(request.watch, path);
         // What changed before that is not told.
@@ -194,15 +194,15 @@ impl Opener {
         let inode = if class.stable_inodes { facts.inode } else { 0 };
         let real = RawPath::from(real);
         let root = Root { path: path.to_owned(), facts, class, source, closed: AtomicBool::new(false) };
-        Ok((root, RootFacts { real, backend, backend_why, fs_type, inode, mount_point }))
+        Ok((root, RootFacts { real, backend, backend_why, limited, fs_type, inode, mount_point }))
     }
 
     /// Chooses the backend and starts it. A source that cannot be had becomes polling, with the reason.
     fn source(&self, request: &OpenRequest, class: Class, fs_type: &str) -> Result<Chosen, RootProblem> {
         let unseen = format!("changes that others make on {fs_type} cause no events here");
         let chosen = match request.backend {
-            Backend::Poll => return Ok((None, Backend::Poll, None)),
-            Backend::Auto if class.remote => return Ok((None, Backend::Poll, Some(unseen))),
+            Backend::Poll => return Ok(Chosen::polled(None, None)),
+            Backend::Auto if class.remote => return Ok(Chosen::polled(Some(unseen), None)),
             Backend::Auto if cfg!(target_os = "linux") => Backend::Inotify,
             Backend::Auto => Backend::Notify,
             asked => asked,
@@ -226,13 +226,25 @@ impl Opener {
                 .map_err(|error| told(&error)),
         };
         Ok(match started {
-            Ok(source) => (Some(source), chosen, why),
-            Err(why) => (None, Backend::Poll, Some(why)),
+            Ok(source) => Chosen { source: Some(source), backend: chosen, backend_why: why, limited: None },
+            Err(limited) => Chosen::polled(why, Some(limited)),
         })
     }
 }
 
-type Chosen = (Option<Arc<dyn Source>>, Backend, Option<String>);
+/// How the changes of a root are seen.
+struct Chosen {
+    source: Option<Arc<dyn Source>>,
+    backend: Backend,
+    backend_why: Option<String>,
+    limited: Option<String>,
+}
+
+impl Chosen {
+    fn polled(backend_why: Option<String>, limited: Option<String>) -> Self {
+        Self { source: None, backend: Backend::Poll, backend_why, limited }
+    }
+}
 
 /// Why there is no inotify instance, and what to do about it.
 fn told(error: &io::Error) -> String {

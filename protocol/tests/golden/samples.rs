@@ -97,7 +97,7 @@ words! {
         Dropped, Accepted,
     }
     Verdict { Well, Note, Bad }
-    WatchState { Watching, Scanning, Degraded, Waiting, Held, Paused }
+    WatchState { Watching, Scanning, Degraded, Waiting, Held, Paused, Stuck }
     Why { Ctime }
 }
 

@@ -45,6 +45,7 @@ impl Machine {
             added: now.stamp,
             baseline_done: false,
             paused: false,
+            held: None,
             last_due: now.wall,
             owed: None,
             root: None,

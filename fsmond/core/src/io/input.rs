@@ -109,6 +109,8 @@ pub struct RootFacts {
     pub backend: Backend,
     /// Why that one, where it was not the first choice.
     pub backend_why: Option<String>,
+    /// Why the system did not give what sees changes at once, and what would cure it. It is asked again.
+    pub limited: Option<String>,
     /// File system type, as the kernel names it (`ext4`, `tmpfs`, …).
     pub fs_type: String,
     /// Inode of the root folder.

@@ -114,6 +114,8 @@ pub struct WatchRow {
     pub baseline_done: bool,
     /// Whether its runs are stopped by a person.
     pub paused: bool,
+    /// Why it does not act until a person decides, if so.
+    pub held: Option<Held>,
     /// The last occurrence of its schedule, or when its schedule began.
     pub last_due: Timestamp,
     /// The occurrence that is not served yet, if one is not.
@@ -148,6 +150,15 @@ pub struct Owed {
     pub due: Timestamp,
     /// How many attempts its run has made, where it has one.
     pub attempts: u32,
+}
+
+/// A watch sees and does not act until a person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Why, and what a person can say.
+    pub why: String,
+    /// Whether it ends by itself when the root is again what it was.
+    pub until_root: bool,
 }
 
 /// One entry of the ledger.

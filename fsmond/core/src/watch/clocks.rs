@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use fsmon_protocol::event::GapReason;
 use fsmon_protocol::spec::{Backend, Rules};
 use fsmon_protocol::units::Timestamp;
 
@@ -37,6 +38,8 @@ pub(super) struct Clocks {
     /// No reconcile begins before this.
     pub next_scan: u64,
     pub retry_root: Option<u64>,
+    /// A look missed the root: it is lost at this time, unless that is told before.
+    pub missed_root: Option<u64>,
 }
 
 /// The next occurrence.
@@ -77,6 +80,7 @@ impl Clocks {
             last_reconcile: None,
             next_scan: 0,
             retry_root: None,
+            missed_root: None,
         }
     }
 
@@ -146,7 +150,8 @@ impl Clocks {
 
     /// The next moment at which one of these is due.
     pub fn deadline(&self, opening: bool) -> Option<u64> {
-        [self.next.map(|next| next.look).filter(|_| !opening), self.next_rescan].into_iter().flatten().min()
+        let next = self.next.map(|next| next.look).filter(|_| !opening);
+        [next, self.next_rescan, self.missed_root].into_iter().flatten().min()
     }
 
     /// The occurrence whose time has come, if one has. Many that were missed are one, and the rhythm stays.
@@ -202,9 +207,17 @@ impl Watch {
         if self.clocks.retry_root.is_some_and(|at| at <= now) {
             self.open(ctx);
         }
+        if self.clocks.missed_root.is_some_and(|at| at <= now) {
+            self.lose_root("it is not there", GapReason::RootGone, ctx);
+        }
         if self.clocks.next_rescan.is_some_and(|at| at <= now) {
             self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
-            self.want_scan(None);
+            if matches!(&self.root, Root::Open(facts) if facts.limited.is_some()) && self.acts() {
+                // Perhaps the system gives by now what it did not give before.
+                self.reopen(ctx);
+            } else {
+                self.want_scan(None);
+            }
         }
         // What comes due while the root is being opened waits for the answer.
         if self.root != Root::Opening

@@ -143,7 +143,8 @@ impl Watch {
             self.tree.node_mut(at).clear(Flags::DIRTY);
             let node = self.tree.node(at);
             // A folder that is gone is kept while the deletion of a file in it is still to be processed.
-            let holds = node.has(Flags::KNOWN) || node.has(Flags::PENDING) || self.tree.has_children(at);
+            let waits = |at: u32| self.tree.node(at).has(Flags::PENDING);
+            let holds = node.has(Flags::KNOWN) || self.tree.subtree(at).into_iter().any(waits);
             if holds {
                 rows.push(self.node_row(at));
             } else {

@@ -13,7 +13,7 @@ use super::tell::Learnt;
 use super::{Handle, Watch};
 use crate::ident::dir_ident;
 use crate::io::{Armed, Effect, FolderProblem, ListPart, ListRequest, Listing, LogLevel, NodeId, Stat};
-use crate::judge::Told;
+use crate::judge::{Told, Verdict};
 use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT};
 
@@ -59,6 +59,11 @@ impl Listings {
         }
     }
 
+    /// Whether a listing of this folder is asked for.
+    pub fn awaits(&self, folder: NodeId) -> bool {
+        self.sent.values().chain(&self.waiting).any(|asked| asked.folder == folder)
+    }
+
     /// A folder was renamed.
     pub fn moved(&mut self) {
         self.moves += 1;
@@ -93,6 +98,7 @@ impl Watch {
             };
             let tag = ctx.shared.tag();
             self.listings.sent.insert(tag, Asked { moves: self.listings.moves, ..asked });
+            self.asked.sent(ctx.now.mono);
             ctx.out.push(Effect::List(ListRequest {
                 watch: self.id,
                 folder: asked.folder,
@@ -106,6 +112,7 @@ impl Watch {
 
     /// Takes a part of a listing.
     pub fn on_listed(&mut self, listing: Listing, ctx: &mut Ctx<'_>) {
+        self.asked.came(ctx.now.mono, !matches!(listing.part, ListPart::Entries(_)));
         let Some(&asked) = self.listings.sent.get(&listing.scan) else { return };
         let done = !matches!(listing.part, ListPart::Entries(_));
         if done {
@@ -122,7 +129,7 @@ impl Watch {
         }
         match listing.part {
             ListPart::Entries(entries) => {
-                self.tell_folder(folder, None, ctx);
+                self.tell_listed(folder, None, ctx);
                 self.note_progress(&asked, entries.len(), 0);
                 for (name, stat) in entries {
                     self.on_entry(folder, &name, stat, asked, listing.scan, ctx);
@@ -130,12 +137,12 @@ impl Watch {
             }
             ListPart::Done { armed, inode } => {
                 self.note_progress(&asked, 0, 1);
-                self.tell_folder(folder, Some(inode), ctx);
+                self.tell_listed(folder, Some(inode), ctx);
                 self.note_armed(folder, armed, ctx);
                 self.note_readable(folder);
                 self.on_missing(folder, listing.scan, asked, ctx);
                 let node = self.tree.node(folder);
-                if node.ident != dir_ident(inode) && folder != ROOT {
+                if node.has(Flags::KNOWN) && node.ident != dir_ident(inode) && folder != ROOT {
                     self.suspect(folder, Told::SOMETHING, When::Now, ctx);
                 }
             }
@@ -150,10 +157,18 @@ impl Watch {
         }
     }
 
+    /// A folder was listed, so it is there; one that a scan found new is told when the scan is complete.
+    fn tell_listed(&mut self, at: u32, inode: Option<u64>, ctx: &mut Ctx<'_>) {
+        if !self.tree.node(at).has(Flags::DEFERRED) {
+            self.tell_folder(at, inode, ctx);
+        }
+    }
+
     /// A folder that was listed is there: if it is new, its create is told, before that of anything in it.
     pub(super) fn tell_folder(&mut self, at: u32, inode: Option<u64>, ctx: &mut Ctx<'_>) {
         let node = self.tree.node(at);
         if !node.has(Flags::KNOWN) && node.is_dir() {
+            self.tree.node_mut(at).clear(Flags::DEFERRED);
             let fingerprint = Fingerprint { inode: inode.unwrap_or(0), size: 0, mtime: 0, ctime: 0 };
             let stat = Stat::told(FileType::Dir, fingerprint);
             self.tell_create(at, stat, Learnt::LIVE, ctx);
@@ -226,6 +241,10 @@ impl Watch {
             } else if self.rules.existing == Existing::Run {
                 self.now_pending(at, EventKind::Create, None, Learnt::SCANNED, &stat, ctx);
             }
+        } else if dir && told == Told::SCAN && self.defer(at, Verdict::Create, Some(stat), ctx) {
+            // Its own listing confirms it; perhaps it is a known one that was renamed.
+            self.tree.node_mut(at).ident = dir_ident(stat.fingerprint.inode);
+            self.list_folder(at, true, true, ctx);
         } else if dir {
             // Its own listing confirms it.
             self.tell_create(at, stat, Learnt::by(told), ctx);
@@ -250,6 +269,9 @@ impl Watch {
         for at in missing {
             self.suspect(at, told, When::Now, ctx);
         }
+        // What moved with its folder before it was known, and is not there, is nothing.
+        let idle: Vec<u32> = self.tree.children(folder).filter(|&at| self.tree.node(at).mark != tag).collect();
+        idle.into_iter().for_each(|at| self.release_if_idle(at));
     }
 
     fn note_armed(&mut self, at: u32, armed: Armed, ctx: &mut Ctx<'_>) {
@@ -271,7 +293,7 @@ impl Watch {
     }
 
     /// Part of the tree has no watches: it is scanned every poll interval instead, and that is said.
-    fn limited(&mut self, why: String, ctx: &mut Ctx<'_>) {
+    pub(super) fn limited(&mut self, why: String, ctx: &mut Ctx<'_>) {
         if let Some(gap) = self.gaps.iter_mut().find(|gap| gap.reason == GapReason::Limit) {
             // Said before: it stays open until a reconcile can arm everything.
             gap.closing = false;
@@ -335,9 +357,15 @@ impl Watch {
                     format!("watch {}: {} is not entered: a pseudo file system", self.name, self.absolute(at)),
                 );
             }
-            FolderProblem::NotPermitted | FolderProblem::Other(_) => {
+            FolderProblem::NotPermitted => {
                 self.tell_folder(at, None, ctx);
                 self.note_unreadable(at, problem, ctx);
+            }
+            FolderProblem::Other(why) => {
+                // Not for ever, as far as anybody knows: out of descriptors, say. It is tried again soon.
+                self.tell_folder(at, None, ctx);
+                self.note_unreadable(at, problem, ctx);
+                self.limited(format!("a folder could not be read: {why}"), ctx);
             }
         }
     }

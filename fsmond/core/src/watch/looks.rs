@@ -1,6 +1,5 @@
 //! Looks: sent for what is due, and concluded by the merge table when their answers come.
 
-use fsmon_protocol::event::GapReason;
 use fsmon_protocol::fingerprint::FileType;
 
 use super::Watch;
@@ -40,6 +39,7 @@ impl Watch {
                 for &(_, _, at) in some {
                     self.suspects.sent(at, tag);
                 }
+                self.asked.sent(ctx.now.mono);
                 ctx.out.push(Effect::Look(LookRequest {
                     check,
                     watch: self.id,
@@ -61,6 +61,7 @@ impl Watch {
 
     /// Takes the answer to a look.
     pub fn on_looked(&mut self, looked: Looked, ctx: &mut Ctx<'_>) {
+        self.asked.answered(ctx.now.mono);
         let Some(folder) = self.tree.place(looked.folder) else { return };
         match looked.result {
             Ok(names) => {
@@ -125,7 +126,7 @@ impl Watch {
             }
         }
         if gone && folder == ROOT {
-            self.lose_root("it is not there", GapReason::RootGone, ctx);
+            self.miss_root(ctx);
         } else if gone {
             self.suspect(folder, Told::SOMETHING, When::Now, ctx);
         } else {

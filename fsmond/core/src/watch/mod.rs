@@ -3,15 +3,17 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle`
 //! (by the rule of `complete`) and `runs` process it. Around
-//! them: `root`, `mounts`, `reconcile`, `rename`, `clocks`, `occurrence`, `once`, `ledger`, `status`. A watch knows no other
-//! watch.
+//! them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`, `occurrence`, `once`, `ledger`, `status`. A watch
+//! knows no other watch.
 
 mod accept;
 mod aside;
+mod asked;
 mod clocks;
 mod complete;
 mod dropping;
 mod files;
+mod flaws;
 mod giving;
 mod hints;
 mod ledger;
@@ -20,6 +22,7 @@ mod looks;
 mod mounts;
 mod occurrence;
 mod once;
+mod pairing;
 pub mod pending;
 pub mod probe;
 mod reconcile;
@@ -42,12 +45,13 @@ use fsmon_protocol::units::Timestamp;
 use fsmon_protocol::{ApiError, RawPath};
 
 use crate::filter::Filter;
-use crate::io::{GapRow, Name, NodeId, RootFacts, WatchId, WatchRow};
+use crate::io::{GapRow, Held, Name, NodeId, RootFacts, WatchId, WatchRow};
 use crate::plan::Plan;
 use crate::shared::Ctx;
 use crate::template;
 use crate::tree::Tree;
 
+use asked::Asked;
 use clocks::Clocks;
 use ledger::Ledger;
 use listing::Listings;
@@ -104,7 +108,7 @@ pub struct Watch {
     /// The root as it was when it was last believed.
     root_before: Option<(String, u64, bool)>,
     /// Why it does not act until a person decides.
-    held: Option<String>,
+    held: Option<Held>,
     /// Why its commands are not started until a person decides: one of them makes its own work.
     looping: Option<String>,
     /// The runs that ended last.
@@ -127,6 +131,7 @@ pub struct Watch {
     scan_wanted: Option<Handle>,
     gaps: Vec<OpenGap>,
     limbo: Vec<Limbo>,
+    asked: Asked,
     pending: PendingMap,
     /// Files that wait for a file of this name in this folder.
     awaited: HashMap<(u32, Name), Vec<u32>>,
@@ -170,7 +175,7 @@ impl Watch {
             filter,
             root: Root::Opening,
             root_before: row.root,
-            held: None,
+            held: row.held,
             looping: None,
             recent: VecDeque::new(),
             unbraked: row.accepting,
@@ -185,6 +190,7 @@ impl Watch {
             scan_wanted: Some(NodeId::ROOT),
             gaps: Vec::new(),
             limbo: Vec::new(),
+            asked: Asked::default(),
             pending: PendingMap::default(),
             awaited: HashMap::new(),
             plan,
@@ -211,6 +217,7 @@ impl Watch {
             added: self.added,
             baseline_done: self.baseline_done,
             paused: self.paused,
+            held: self.held.clone(),
             last_due: self.clocks.last_due,
             owed: self.clocks.owed,
             root: self.root_before.clone(),

@@ -1,22 +1,18 @@
 //! Reconcile: the one way in which anything missed is found. Start, overflow, error, mount, poll and schedule all end
 //! here: the whole tree, or where the scope is known a part of it, is listed and compared with what is known.
 //!
-//! What a scan finds new or gone is kept until it is complete, then paired into renames; and if it would delete much,
+//! What a scan finds new or gone is kept until it is complete, then paired into renames (`pairing`); and if it would delete much,
 //! nothing is told and the watch is held. Modifications are told as they are found, unless the root is another one.
-
-use std::collections::HashMap;
 
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::{Gap, GapReason, WatchChangeStatus, What, Why};
-use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::units::Timestamp;
 
 use super::mounts::below;
 use super::suspects::When;
 use super::tell::Learnt;
 use super::{Handle, Root, Watch};
-use crate::ident::ident_of;
-use crate::io::{LogLevel, NodeId, Stat};
+use crate::io::{NodeId, Stat};
 use crate::judge::{Told, Verdict};
 use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT};
@@ -62,8 +58,8 @@ pub(super) struct Scan {
     sweeps: Vec<u64>,
     /// Whether the root is another one than before.
     another_root: bool,
-    born: Vec<(Handle, Stat)>,
-    gone: Vec<Handle>,
+    pub born: Vec<(Handle, Stat)>,
+    pub gone: Vec<Handle>,
     altered: Vec<(Handle, Stat, Option<Why>)>,
 }
 
@@ -91,6 +87,7 @@ impl Watch {
             return;
         }
         let Root::Open(facts) = &self.root else { return };
+        let limited = facts.limited.clone();
         let now = (facts.fs_type.clone(), facts.inode, facts.mount_point);
         let another_root = self.root_before.as_ref().is_some_and(|before| *before != now);
         let wanted = self.scan_wanted.take().and_then(|id| self.tree.place(id));
@@ -107,7 +104,10 @@ impl Watch {
             ..Scan::default()
         });
         if top == ROOT {
-            self.limit = None;
+            self.limit = limited;
+            if self.limit.is_some() {
+                self.gaps.iter_mut().filter(|gap| gap.reason == GapReason::Limit).for_each(|gap| gap.closing = false);
+            }
             self.list_folder(ROOT, true, true, ctx);
         } else {
             self.tree.node_mut(top).set(Flags::UNLISTED);
@@ -120,7 +120,7 @@ impl Watch {
         let id = self.tree.id(at);
         let Some(scan) = &mut self.scan else { return false };
         match (verdict, seen) {
-            (Verdict::Create, Some(stat)) if stat.file_type != FileType::Dir => scan.born.push((id, stat)),
+            (Verdict::Create, Some(stat)) => scan.born.push((id, stat)),
             (Verdict::Delete, None) => scan.gone.push(id),
             (Verdict::Modify(why), Some(stat)) if scan.another_root => scan.altered.push((id, stat, why)),
             _ => return false,
@@ -134,19 +134,24 @@ impl Watch {
         if self.scan.is_none() || self.listings.scanning() || self.suspects.scanned() > 0 {
             return;
         }
+        if self.pair_folders(ctx) {
+            // What is in them is compared before anything else is told.
+            return;
+        }
         let Some(scan) = &mut self.scan else { return };
         let (born, gone) = (std::mem::take(&mut scan.born), std::mem::take(&mut scan.gone));
         let altered = std::mem::take(&mut scan.altered);
         let another_root = scan.another_root;
+        let (was_there, new): (Vec<Handle>, Vec<Handle>) =
+            (gone.iter().copied().chain(altered.iter().map(|a| a.0)).collect(), born.iter().map(|b| b.0).collect());
         let (renames, born, gone) = self.pair(born, gone);
+        let altered: Vec<_> =
+            altered.into_iter().filter_map(|(id, stat, why)| Some((self.usable(id, true)?, stat, why))).collect();
+        self.conclude_deferred(&was_there);
         let deletes: usize =
             gone.iter().map(|&at| self.tree.subtree(at).iter().filter(|&&n| self.known_file(n)).count()).sum();
         if self.brake(deletes, another_root, ctx) {
-            for (at, _) in
-                renames.iter().map(|&(_, new, ref stat)| (new, stat)).chain(born.iter().map(|(at, s)| (*at, s)))
-            {
-                self.release_if_idle(at);
-            }
+            self.conclude_deferred(&new);
             return;
         }
         for (old, new, stat) in renames {
@@ -160,53 +165,26 @@ impl Watch {
             }
         }
         for (at, stat) in born {
-            self.tell_create(at, stat, Learnt::SCANNED, ctx);
-        }
-        for (id, stat, why) in altered {
-            if let Some(at) = self.tree.place(id).filter(|&at| self.tree.node(at).has(Flags::DEFERRED)) {
-                self.tell_modify(at, stat, Learnt::SCANNED, why, ctx);
+            // A folder may have been told before, with something in it.
+            if !self.tree.node(at).has(Flags::KNOWN) {
+                self.tell_create(at, stat, Learnt::SCANNED, ctx);
             }
         }
+        for (at, stat, why) in altered {
+            self.tell_modify(at, stat, Learnt::SCANNED, why, ctx);
+        }
+        self.conclude_deferred(&new);
         self.finish_scan(ctx);
     }
 
-    fn known_file(&self, at: u32) -> bool {
-        let node = self.tree.node(at);
-        node.has(Flags::KNOWN) && !node.is_dir()
-    }
-
-    /// Pairs what is gone with what is new, by inode, size and mtime. Gives (old, new) pairs, and what is left of
-    /// both. What was told or changed since it was found is left to its own look.
-    #[allow(clippy::type_complexity, reason = "three lists, used once")]
-    fn pair(
-        &self,
-        born: Vec<(Handle, Stat)>,
-        gone: Vec<Handle>,
-    ) -> (Vec<(u32, u32, Stat)>, Vec<(u32, Stat)>, Vec<u32>) {
-        let usable = |id: Handle, known: bool| {
-            self.tree.place(id).filter(|&at| {
-                let node = self.tree.node(at);
-                node.has(Flags::KNOWN) == known && node.has(Flags::DEFERRED)
-            })
-        };
-        let gone: Vec<u32> = gone.into_iter().filter_map(|id| usable(id, true)).collect();
-        let mut by_ident: HashMap<u64, Vec<u32>> = HashMap::new();
-        for at in gone.iter().flat_map(|&at| self.tree.subtree(at)).filter(|&at| self.known_file(at)) {
-            by_ident.entry(self.tree.node(at).ident).or_default().push(at);
-        }
-        let (mut renames, mut left) = (Vec::new(), Vec::new());
-        for (id, stat) in born {
-            let Some(new) = usable(id, false) else { continue };
-            let stable = stat.file_type == FileType::File && stat.fingerprint.inode != 0;
-            let old = by_ident.get_mut(&ident_of(&stat)).filter(|_| stable).and_then(Vec::pop);
-            match old {
-                Some(old) => renames.push((old, new, stat)),
-                None => left.push((new, stat)),
+    /// What was kept of these is told, or is not to be.
+    fn conclude_deferred(&mut self, ids: &[Handle]) {
+        for &id in ids.iter().rev() {
+            if let Some(at) = self.tree.place(id) {
+                self.tree.node_mut(at).clear(Flags::DEFERRED);
+                self.release_if_idle(at);
             }
         }
-        let renamed: std::collections::HashSet<u32> = renames.iter().map(|&(old, ..)| old).collect();
-        let gone = gone.into_iter().filter(|at| !renamed.contains(at)).collect();
-        (renames, left, gone)
     }
 
     /// The brake on deletes that nobody meant: an unmounted disk's empty folder, a replaced root. Returns whether the
@@ -222,18 +200,8 @@ impl Watch {
         } else {
             return false;
         };
-        let until = if another_root { "the old root is back or you say" } else { "you say" };
-        let detail = format!(
-            "{why}; nothing is told or run until {until} `fsmonctl resume {name}` (process what is found) or `fsmonctl accept {name}` (it is right as it is)",
-            name = self.name
-        );
-        self.note(WatchChangeStatus::Held, Some(detail.clone()), ctx);
-        ctx.log(LogLevel::Error, format!("watch {} is held: {detail}", self.name));
-        self.abandon_scan(ctx);
-        self.held = Some(detail);
-        self.close_source(ctx);
-        // Where the root is the same, there is no other one to wait for.
-        self.clocks.retry_root = another_root.then(|| ctx.now.mono.saturating_add(APART));
+        let until = if another_root { ", or put the old root back" } else { "" };
+        self.hold(&why, until, another_root, ctx);
         true
     }
 
@@ -274,11 +242,21 @@ impl Watch {
 
     /// The reconcile cannot be completed: what it was to close stays open, and who waits for it is let go.
     pub(super) fn abandon_scan(&mut self, ctx: &mut Ctx<'_>) {
-        self.listings.clear();
-        self.gaps.iter_mut().for_each(|gap| gap.closing = false);
-        let sweeps = self.scan.take().map(|s| s.sweeps).unwrap_or_default();
-        for sweep in sweeps.into_iter().chain(std::mem::take(&mut self.wanted_by)) {
+        self.break_off_scan();
+        for sweep in std::mem::take(&mut self.wanted_by) {
             ctx.shared.sweeps.unable(sweep, self.id);
         }
+    }
+
+    /// The reconcile is broken off: another one is to come, for which waits who waited for this one.
+    pub(super) fn break_off_scan(&mut self) {
+        self.listings.clear();
+        self.gaps.iter_mut().for_each(|gap| gap.closing = false);
+        let Some(scan) = self.scan.take() else { return };
+        self.wanted_by.extend(scan.sweeps);
+        let altered = scan.altered.into_iter().map(|a| a.0);
+        let kept: Vec<Handle> =
+            scan.gone.into_iter().chain(altered).chain(scan.born.into_iter().map(|b| b.0)).collect();
+        self.conclude_deferred(&kept);
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct From {
 #[derive(Debug)]
 pub(super) struct Limbo {
     cookie: u32,
-    node: Handle,
+    pub node: Handle,
     from: From,
     due: u64,
 }
@@ -54,7 +54,7 @@ impl Watch {
         }
         self.suspects.relocated(at);
         self.tree.node_mut(at).set(Flags::MOVING);
-        self.forget_deferred(at);
+        self.forget_deferred(at, ctx);
         let due = ctx.now.mono.saturating_add(AT_MOST);
         self.limbo.push(Limbo { cookie, node: self.tree.id(at), from, due });
     }
@@ -97,9 +97,16 @@ impl Watch {
     }
 
     /// What a scan found of a path says nothing any more; the listing that follows a rename will.
-    fn forget_deferred(&mut self, at: u32) {
+    pub(super) fn forget_deferred(&mut self, at: u32, ctx: &mut Ctx<'_>) {
         for below in self.tree.subtree(at) {
+            if !self.tree.in_use(below) || !self.tree.node(below).has(Flags::DEFERRED) {
+                continue;
+            }
             self.tree.node_mut(below).clear(Flags::DEFERRED);
+            if !self.tree.node(below).has(Flags::KNOWN) && below != at {
+                self.forget_watching(below, ctx);
+                self.release_if_idle(below);
+            }
         }
     }
 
@@ -177,7 +184,7 @@ impl Watch {
         self.tree.node_mut(at).clear(Flags::SUSPECT);
         if let Some(before) = before {
             self.tell_folder(folder, None, ctx);
-            self.tell_dir_renamed(at, &before, ctx);
+            self.tell_dir_renamed(at, &before, Learnt::LIVE, ctx);
         }
         self.drop_unwanted(ctx);
         if self.tree.in_use(at) {

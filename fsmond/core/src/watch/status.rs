@@ -22,8 +22,8 @@ impl Watch {
         WatchStatus {
             name: self.name.to_string(),
             path: self.spec.path.clone(),
-            state: self.state(),
-            details: self.details(),
+            state: self.state(now),
+            details: self.details(now),
             defined_by: self.defined_by,
             backend: self.backend(),
             files: self.tree.files(),
@@ -57,11 +57,13 @@ impl Watch {
         }
     }
 
-    fn state(&self) -> WatchState {
+    fn state(&self, now: Now) -> WatchState {
         if self.paused {
             WatchState::Paused
         } else if self.held.is_some() || self.looping.is_some() {
             WatchState::Held
+        } else if self.asked.stuck(now.mono) {
+            WatchState::Stuck
         } else if matches!(self.root, Root::Waiting(..)) {
             WatchState::Waiting
         } else if self.limit.is_some() || self.unreadable > 0 {
@@ -73,10 +75,14 @@ impl Watch {
         }
     }
 
-    fn details(&self) -> Vec<String> {
+    fn details(&self, now: Now) -> Vec<String> {
         let mut details = Vec::new();
-        details.extend(self.held.clone());
+        details.extend(self.held.as_ref().map(|held| held.why.clone()));
         details.extend(self.looping.clone());
+        if self.asked.stuck(now.mono) {
+            let path = &self.root_path;
+            details.push(format!("the file system of {path} does not answer; it goes on when that does"));
+        }
         if let Root::Waiting(why, _) = &self.root {
             details.push(format!("{} {why}; it is looked for every second", self.root_path));
         }

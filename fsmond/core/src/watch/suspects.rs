@@ -65,6 +65,15 @@ impl Suspects {
         self.map.get(&at)
     }
 
+    /// Those that were told as deleted, and nothing of which was told that could have come after it.
+    pub fn deleted(&self) -> Vec<u32> {
+        let again = Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING);
+        let gone = |told: Told| told.any(Told::DELETED) && !told.any(again);
+        let mut all: Vec<u32> = self.map.iter().filter(|(_, s)| gone(s.all_told())).map(|(&at, _)| at).collect();
+        all.sort_unstable();
+        all
+    }
+
     /// Suspects an entry, or adds to what was told of it. It is looked at by then, or earlier if that was due before.
     pub fn suspect(&mut self, at: u32, told: Told, when: When, now: u64) -> &mut Suspect {
         let suspect = self.map.entry(at).or_insert_with(|| Suspect { due: u64::MAX, ..Suspect::default() });
@@ -180,6 +189,11 @@ impl Suspects {
 }
 
 impl Suspect {
+    /// What was told, before the look under way and since.
+    fn all_told(&self) -> Told {
+        self.looking.map_or(self.told, |(_, told)| self.told.with(told))
+    }
+
     /// Whether a reconcile waits for it.
     fn scanning(&self) -> bool {
         self.told.any(Told::SCAN) || self.looking.is_some_and(|(_, told)| told.any(Told::SCAN))

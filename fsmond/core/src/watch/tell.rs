@@ -85,7 +85,7 @@ impl Watch {
     }
 
     /// A known folder has another name, with all below it. Each file below becomes pending.
-    pub(super) fn tell_dir_renamed(&mut self, at: u32, from: &RawPath, ctx: &mut Ctx<'_>) {
+    pub(super) fn tell_dir_renamed(&mut self, at: u32, from: &RawPath, learnt: Learnt, ctx: &mut Ctx<'_>) {
         let path = self.absolute(at);
         let event = Event {
             kind: EventKind::Rename,
@@ -93,7 +93,7 @@ impl Watch {
             from: Some(from.clone()),
             file_type: FileType::Dir,
             size: None,
-            origin: Origin::Live,
+            origin: learnt.origin,
             why: None,
         };
         self.ledger.dirty(&mut self.tree, at, None);
@@ -101,9 +101,9 @@ impl Watch {
         let skip = self.tree.path(at).len() + 1;
         for below in self.tree.subtree(at) {
             let node = self.tree.node(below);
-            if node.file_type == FileType::File && node.has(Flags::KNOWN) {
+            if node.file_type == FileType::File && node.has(Flags::KNOWN) && !node.has(Flags::HIDDEN) {
                 let before = from.join(&self.tree.path(below)[skip..]);
-                self.pending_unseen(below, EventKind::Rename, Some(before), Trigger::FileChange, ctx);
+                self.pending_unseen(below, EventKind::Rename, Some(before), learnt.trigger, ctx);
             }
         }
     }
@@ -127,6 +127,7 @@ impl Watch {
         }
         self.tree.set_known(at, true);
         let node = self.tree.node_mut(at);
+        node.clear(Flags::DEFERRED);
         if stat.mount_point {
             node.set(Flags::MOUNT);
         } else {
@@ -193,6 +194,7 @@ impl Watch {
         let node = self.tree.node_mut(at);
         // Also where the suspicion itself was handed on to another entry: a flag left would keep this place for ever.
         node.clear(Flags::SUSPECT);
+        node.clear(Flags::DEFERRED);
         node.clear(Flags::OPEN);
         node.clear(Flags::TOLD_OPEN);
         if node.has(Flags::UNREADABLE) {
@@ -214,7 +216,16 @@ impl Watch {
     pub(super) fn release_if_idle(&mut self, mut at: u32) {
         while at != ROOT && self.tree.in_use(at) {
             let node = self.tree.node(at);
-            let holds = [Flags::KNOWN, Flags::PENDING, Flags::SUSPECT, Flags::MOVING, Flags::LISTING];
+            // One that is armed has still its own turn.
+            let holds = [
+                Flags::KNOWN,
+                Flags::PENDING,
+                Flags::SUSPECT,
+                Flags::MOVING,
+                Flags::LISTING,
+                Flags::DEFERRED,
+                Flags::ARMED,
+            ];
             if holds.iter().any(|&flag| node.has(flag)) || self.tree.has_children(at) {
                 return;
             }

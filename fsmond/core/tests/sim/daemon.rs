@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use fsmon_core::io::{
-    Ack, Armed, Checkpoint, Command, Effect, FolderProblem, Hint, HintWhat, Input, JournalRow, ListPart, ListRequest,
-    Listing, LookRequest, Looked, NodeRow, Now, RootFacts, RunEnded, RunRow, Seen, Settings, SpawnRequest, StoreOp,
-    WatchId, WatchRow,
+    Ack, Answer, Armed, Checkpoint, Command, Effect, FolderProblem, Hint, HintWhat, Input, JournalRow, ListPart,
+    ListRequest, Listing, LookRequest, Looked, NodeId, NodeRow, Now, RootFacts, RootProblem, RunEnded, RunRow, Seen,
+    Settings, SpawnRequest, StoreOp, WatchId, WatchRow,
 };
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::event::{EventKind, What};
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::{Backend, Options, WatchSpec};
-use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::status::{DefinedBy, WatchState};
 use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
 
 use crate::disk::{Disk, ROOT};
@@ -29,6 +29,8 @@ pub struct Stored {
 }
 
 pub struct Daemon {
+    /// Of the history, for messages.
+    pub seed: u64,
     machine: Machine,
     stored: Stored,
     store: VecDeque<(StoreOp, Option<Ack>)>,
@@ -36,6 +38,15 @@ pub struct Daemon {
     looks: VecDeque<LookRequest>,
     pub running: HashMap<u64, (Box<SpawnRequest>, Vec<u8>, u64)>,
     opening: bool,
+    /// The root as it was when it was opened.
+    opened: u64,
+    /// The source is closed, and folders are disarmed, as soon as the disk is at hand.
+    closing: bool,
+    disarming: Vec<NodeId>,
+    /// The store can't write.
+    store_fails: bool,
+    /// How far somebody has set the wall clock.
+    clock_set: i64,
     recorded: BTreeSet<u64>,
     /// Every event told, in order, since the first start.
     pub told: Vec<JournalRow>,
@@ -77,6 +88,7 @@ impl Daemon {
 
     fn with(machine: Machine, stored: Stored) -> Self {
         Self {
+            seed: 0,
             machine,
             stored,
             store: VecDeque::new(),
@@ -84,6 +96,11 @@ impl Daemon {
             looks: VecDeque::new(),
             running: HashMap::new(),
             opening: false,
+            opened: ROOT,
+            closing: false,
+            disarming: Vec::new(),
+            store_fails: false,
+            clock_set: 0,
             recorded: BTreeSet::new(),
             told: Vec::new(),
             processed: HashMap::new(),
@@ -93,7 +110,7 @@ impl Daemon {
     }
 
     pub fn now(&self, disk: &Disk) -> Now {
-        Now { mono: self.mono, wall: Timestamp(disk.wall), stamp: Timestamp(disk.wall - 8_000_000) }
+        Now { mono: self.mono, wall: Timestamp(disk.wall + self.clock_set), stamp: Timestamp(disk.wall - 8_000_000) }
     }
 
     /// The daemon dies and starts again from what is durable; `lost` of what was handed to the store but not durable.
@@ -105,6 +122,7 @@ impl Daemon {
         let numbers = Numbers { seq: reserved, run: reserved, watch: 2 };
         let mut next = Self::with(Machine::new(settings(), numbers, seed), self.stored.clone());
         (next.told, next.processed, next.mono, next.reserved) = (self.told, self.processed, self.mono, reserved);
+        (next.seed, next.clock_set) = (self.seed, self.clock_set);
         // What was told and not stored was not told, as far as the next one knows.
         let durable: BTreeSet<u64> = next.stored.journal.iter().map(|r| r.record.seq).collect();
         next.told.retain(|row| durable.contains(&row.record.seq));
@@ -141,6 +159,51 @@ impl Daemon {
         let now = self.now(disk);
         self.machine.step(now, input, &mut out);
         self.take_effects(out);
+        let flaws = self.machine.flaws();
+        assert!(flaws.is_empty(), "seed {}: {flaws:#?}\n{}", self.seed, self.story());
+        assert!(self.looks.len() <= 20_000 && self.lists.len() <= 512, "what is asked at once is bounded");
+    }
+
+    /// What the daemon has let go of is told no more.
+    fn let_go(&mut self, disk: &mut Disk) {
+        if std::mem::take(&mut self.closing) {
+            disk.armed.clear();
+            disk.queue.clear();
+            disk.overflowed = false;
+        }
+        for node in self.disarming.drain(..) {
+            disk.armed.retain(|_, armed| *armed != node);
+        }
+    }
+
+    /// Its state in words.
+    pub fn state(&mut self, disk: &Disk) -> WatchState {
+        let mut out = Vec::new();
+        let now = self.now(disk);
+        self.machine.step(now, Input::Command(8, Box::new(Command::Show(vec![]))), &mut out);
+        let state = out.iter().find_map(|effect| match effect {
+            Effect::Answer(8, Ok(Answer::Watches(watches))) => watches.first().map(|watch| watch.state),
+            _ => None,
+        });
+        self.take_effects(out);
+        state.unwrap()
+    }
+
+    pub fn say(&mut self, disk: &Disk, command: Command) {
+        self.step(disk, Input::Command(7, Box::new(command)));
+    }
+
+    /// The store says that it cannot write, or that it can again.
+    pub fn set_store_fails(&mut self, disk: &Disk, fails: bool) {
+        if self.store_fails != fails {
+            self.store_fails = fails;
+            self.step(disk, Input::StoreState(fails.then(|| "disk full".to_owned())));
+        }
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn set_clock(&mut self, by: i64) {
+        self.clock_set += by;
     }
 
     fn take_effects(&mut self, out: Vec<Effect>) {
@@ -163,12 +226,15 @@ impl Daemon {
                     assert!(!twice, "two runs of {:?} at once", request.rel);
                     self.running.insert(request.run, (request, path, 0));
                 }
-                Effect::EndRun(_)
-                | Effect::Answer(..)
-                | Effect::SweepMoved(_)
-                | Effect::Log(..)
-                | Effect::Close(_)
-                | Effect::Disarm(..) => {}
+                Effect::Close(_) => {
+                    // What is under way may still be answered; what is not yet begun is not.
+                    self.closing = true;
+                    self.disarming.clear();
+                    self.lists.clear();
+                    self.looks.clear();
+                }
+                Effect::Disarm(_, node) => self.disarming.push(node),
+                Effect::EndRun(_) | Effect::Answer(..) | Effect::SweepMoved(_) | Effect::Log(..) => {}
             }
         }
     }
@@ -180,24 +246,35 @@ impl Daemon {
         }
     }
 
-    pub fn open(&mut self, disk: &Disk) -> bool {
+    pub fn open(&mut self, disk: &mut Disk) -> bool {
+        self.let_go(disk);
         if !std::mem::take(&mut self.opening) {
             return false;
+        }
+        if disk.away {
+            self.step(disk, Input::Opened { watch: WATCH, result: Err(RootProblem::Missing) });
+            return true;
         }
         let facts = RootFacts {
             real: "/w".into(),
             backend: Backend::Inotify,
             backend_why: None,
+            limited: None,
             fs_type: "sim".into(),
-            inode: ROOT,
+            inode: disk.root,
             mount_point: false,
         };
+        self.opened = disk.root;
         self.step(disk, Input::Opened { watch: WATCH, result: Ok(facts) });
         true
     }
 
     /// Hands over up to `n` hints; the reader notices when its queue is empty.
     pub fn read(&mut self, disk: &mut Disk, n: usize) -> bool {
+        self.let_go(disk);
+        if disk.queue.is_empty() && std::mem::take(&mut disk.overflowed) {
+            disk.queue.push_back(HintWhat::Overflow);
+        }
         let mut hints: Vec<HintWhat> = Vec::new();
         while hints.len() < n
             && let Some(hint) = disk.queue.pop_front()
@@ -219,9 +296,11 @@ impl Daemon {
     }
 
     pub fn list(&mut self, disk: &mut Disk) -> bool {
+        self.let_go(disk);
         let Some(request) = self.lists.pop_front() else { return false };
-        let inode =
-            disk.resolve(request.path.as_bytes()).filter(|&i| disk.is_dir(i) && [0, i].contains(&request.inode));
+        // Another root than the one that was opened is gone.
+        let meant = |&i: &u64| disk.is_dir(i) && [0, i].contains(&request.inode) && disk.root == self.opened;
+        let inode = disk.resolve(request.path.as_bytes()).filter(meant);
         let listing = |part| Listing { watch: WATCH, folder: request.folder, scan: request.scan, part };
         let Some(inode) = inode else {
             self.step(disk, Input::Listed(vec![listing(ListPart::Failed(FolderProblem::Gone))]));
@@ -236,8 +315,8 @@ impl Daemon {
 
     pub fn look(&mut self, disk: &Disk) -> bool {
         let Some(request) = self.looks.pop_front() else { return false };
-        let folder =
-            disk.resolve(request.path.as_bytes()).filter(|&i| disk.is_dir(i) && [0, i].contains(&request.inode));
+        let meant = |&i: &u64| disk.is_dir(i) && [0, i].contains(&request.inode) && disk.root == self.opened;
+        let folder = disk.resolve(request.path.as_bytes()).filter(meant);
         let result = folder.ok_or(FolderProblem::Gone).map(|folder| {
             let see = |name: &[u8]| disk.child(folder, name).map_or(Seen::Gone, |i| Seen::Here(disk.stat(i)));
             request.names.iter().map(|name| (name.clone(), see(name))).collect()
@@ -249,7 +328,7 @@ impl Daemon {
 
     /// Makes up to `n` operations durable.
     pub fn commit(&mut self, disk: &Disk, n: usize) -> bool {
-        if self.store.is_empty() {
+        if self.store.is_empty() || self.store_fails {
             return false;
         }
         let n = n.min(self.store.len());
@@ -294,7 +373,9 @@ impl Daemon {
             return false;
         }
         let run = ids[which % ids.len()];
-        let (_, path, version) = self.running.remove(&run).unwrap();
+        let (request, path, version) = self.running.remove(&run).unwrap();
+        // A command that does not find its file fails.
+        let well = well && (version != 1 || request.kind == EventKind::Delete);
         if well {
             self.processed.insert(path, version);
         }

@@ -25,12 +25,17 @@ pub struct Disk {
     pub armed: HashMap<u64, NodeId>,
     pub queue: VecDeque<HintWhat>,
     pub overflowed: bool,
+    /// The folder at the root's path: another one while the root is replaced.
+    pub root: u64,
+    /// The true root, while it is moved away.
+    pub away: bool,
     /// Every path that was ever taken away from where it was.
     pub taken: BTreeSet<Vec<u8>>,
     /// Nanoseconds; file times advance in ticks of this.
     pub wall: i64,
 }
 
+/// The inode of the root that the watch was made for.
 pub const ROOT: u64 = 1;
 const TICK: i64 = 4_000_000;
 
@@ -44,6 +49,8 @@ impl Disk {
             armed: HashMap::new(),
             queue: VecDeque::new(),
             overflowed: false,
+            root: ROOT,
+            away: false,
             taken: BTreeSet::new(),
             wall,
         };
@@ -95,7 +102,7 @@ impl Disk {
 
     /// All folders reachable from the root.
     pub fn folders(&self) -> Vec<u64> {
-        let mut all = vec![ROOT];
+        let mut all = vec![self.root];
         let mut next = 0;
         while next < all.len() {
             let below: Vec<u64> =
@@ -109,7 +116,7 @@ impl Disk {
     /// Every path with its inode.
     pub fn paths(&self) -> BTreeMap<Vec<u8>, u64> {
         let mut all = BTreeMap::new();
-        let mut todo = vec![(Vec::new(), ROOT)];
+        let mut todo = vec![(Vec::new(), self.root)];
         while let Some((path, folder)) = todo.pop() {
             for (name, inode) in self.entries(folder) {
                 let mut below = path.clone();
@@ -127,7 +134,10 @@ impl Disk {
     }
 
     pub fn resolve(&self, path: &[u8]) -> Option<u64> {
-        let mut at = ROOT;
+        if self.away {
+            return None;
+        }
+        let mut at = self.root;
         for name in path.split(|&b| b == b'/').filter(|n| !n.is_empty()) {
             at = self.child(at, name)?;
         }
@@ -240,6 +250,29 @@ impl Disk {
         let dir = self.is_dir(inode);
         self.inodes.get_mut(&folder).and_then(|i| i.dir.as_mut()).unwrap().remove(name);
         self.tell(folder, name, NameHint::MovedFrom(self.cookie), dir);
+    }
+
+    /// Events are lost: the queue was full.
+    pub fn lose_events(&mut self) {
+        self.queue.clear();
+        self.overflowed = true;
+    }
+
+    /// The root is moved out of sight; its events go on until somebody stops listening.
+    pub fn move_root(&mut self) {
+        // Whoever resumes a watch that is held takes them for deleted.
+        let there: Vec<_> = self.paths().into_keys().collect();
+        self.taken.extend(there);
+        self.away = true;
+        if self.armed.contains_key(&self.root) {
+            self.queue.push_back(HintWhat::RootMoved);
+        }
+    }
+
+    /// The root is back, or an empty one is there in its place.
+    pub fn put_root(&mut self, true_one: bool) {
+        self.root = if true_one { ROOT } else { self.make(true) };
+        self.away = false;
     }
 
     /// Moves a whole tree in.

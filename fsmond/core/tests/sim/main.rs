@@ -12,8 +12,12 @@ mod disk;
 use std::collections::BTreeSet;
 
 use daemon::{Daemon, deleted, played, text};
-use disk::Disk;
+use disk::{Disk, ROOT};
 use fastrand::Rng;
+use fsmon_core::io::Command;
+use fsmon_protocol::spec::Options;
+use fsmon_protocol::status::{DefinedBy, WatchState};
+use fsmon_protocol::units::Span;
 
 fn pick<T: Clone>(random: &mut Rng, from: &[T]) -> Option<T> {
     (!from.is_empty()).then(|| from[random.usize(..from.len())].clone())
@@ -62,8 +66,40 @@ fn change(disk: &mut Disk, random: &mut Rng, what: u8) {
     }
 }
 
+/// What goes wrong around the daemon, and what people say to it.
+fn trouble(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng) {
+    let w = || vec!["w".to_owned()];
+    match random.u8(..12) {
+        0 => disk.lose_events(),
+        1 | 2 => daemon.set_store_fails(disk, true),
+        3..=5 => daemon.set_store_fails(disk, false),
+        6 => daemon.set_clock(random.i64(-7_200_000_000_000..7_200_000_000_000)),
+        7 => daemon.say(disk, Command::Pause(w())),
+        8 => daemon.say(disk, Command::Resume(w())),
+        9 => daemon.say(disk, Command::RunNow { watches: w(), all_files: random.bool() }),
+        10 => {
+            let concurrency = Some(random.u32(1..5));
+            let settle = Some(Span::millis(random.u64(..200)));
+            let options = Options { concurrency, settle, ..Options::default() };
+            daemon.say(disk, Command::Set { watch: "w".to_owned(), options, by: DefinedBy::Runtime });
+        }
+        // The root goes; an empty one may be made in its place; then the true one is back.
+        _ if disk.away => disk.put_root(random.u8(..3) > 0),
+        _ if disk.root != ROOT => {
+            disk.move_root();
+            disk.put_root(true);
+        }
+        _ => disk.move_root(),
+    }
+}
+
 /// Lets everything that is due happen until nothing is.
 fn come_to_rest(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng, seed: u64) {
+    daemon.set_store_fails(disk, false);
+    if daemon.state(disk) == WatchState::Paused {
+        daemon.say(disk, Command::Resume(vec!["w".to_owned()]));
+    }
+    let mut held = 0;
     for round in 0..200_000 {
         let mut busy = daemon.open(disk);
         busy |= daemon.read(disk, 1 + random.usize(..20));
@@ -74,6 +110,12 @@ fn come_to_rest(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng, seed: u6
         busy |= daemon.end_run(disk, random.usize(..8), true);
         if busy {
             daemon.pass(disk, random.u64(..1_000_000));
+            continue;
+        }
+        // It is held for a root that is not coming back; one that is there is found by itself before.
+        held = if daemon.state(disk) == WatchState::Held { held + 1 } else { 0 };
+        if held > 5 {
+            daemon.say(disk, Command::Resume(vec!["w".to_owned()]));
             continue;
         }
         // The rescan of every two hours is the only thing left to wait for.
@@ -123,8 +165,9 @@ fn history(seed: u64, crashes: bool, renames: bool) {
     let mut random = Rng::with_seed(seed);
     let mut disk = Disk::new(1_800_000_000_000_000_000);
     let mut daemon = Daemon::new(&disk, seed);
+    daemon.seed = seed;
     for step in 0..random.usize(20..200) {
-        match random.u8(..24) {
+        match random.u8(..25) {
             0..=7 => {
                 let what = random.u8(..if renames { 14 } else { 10 });
                 change(&mut disk, &mut random, what);
@@ -137,15 +180,22 @@ fn history(seed: u64, crashes: bool, renames: bool) {
                 daemon.read_files(&disk);
                 daemon.end_run(&disk, random.usize(..8), random.u8(..4) > 0);
             }
-            19 => drop(daemon.open(&disk)),
+            19 => drop(daemon.open(&mut disk)),
             20..=22 => {
                 let span = [100_000, 5_000_000, 30_000_000, 600_000_000, 3_000_000_000];
                 daemon.pass(&mut disk, span[random.usize(..5)]);
             }
+            23 => trouble(&mut daemon, &mut disk, &mut random),
             _ if crashes && random.u8(..4) == 0 => daemon = daemon.crash(&mut disk, seed + step as u64),
             _ => {}
         }
         daemon.read_files(&disk);
+    }
+    if disk.away || disk.root != ROOT {
+        if !disk.away {
+            disk.move_root();
+        }
+        disk.put_root(true);
     }
     come_to_rest(&mut daemon, &mut disk, &mut random, seed);
     check(&mut daemon, &disk, seed, renames);
@@ -155,7 +205,7 @@ fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SIM_SEEDS").unwrap_or(2_000),
+        None => 0..number("SIM_SEEDS").unwrap_or(5_000),
     }
 }
 

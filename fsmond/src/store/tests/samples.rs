@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fsmon_core::io::{
-    Checkpoint, JournalRow, NodeRow, NodeState, Owed, PendingRow, RunEndRow, RunRow, WatchId, WatchRow,
+    Checkpoint, Held, JournalRow, NodeRow, NodeState, Owed, PendingRow, RunEndRow, RunRow, WatchId, WatchRow,
 };
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::*;
@@ -211,6 +211,7 @@ pub(super) fn watch(id: u32) -> WatchRow {
         added: Timestamp(1),
         baseline_done: false,
         paused: true,
+        held: None,
         last_due: Timestamp(i64::MAX),
         owed: None,
         root: None,
@@ -251,6 +252,7 @@ pub(super) fn checkpoint(dice: &mut Dice, id: u32, upto: u64) -> Checkpoint {
         root: dice.maybe(|d| ("ext4".into(), d.below(u64::MAX), d.below(2) == 0)),
         owed: dice.maybe(|d| Owed { due: Timestamp(-1), attempts: d.small(9) }),
         baseline_done: true,
+        held: dice.maybe(|d| Held { why: "why \u{1b}".into(), until_root: d.below(2) == 0 }),
         defined_by: DefinedBy::Config,
         ..watch(id)
     };

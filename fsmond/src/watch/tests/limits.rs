@@ -68,7 +68,7 @@ fn no_instance_inside() {
     let root = b.path("");
     let facts = b.open_at(W, &root, Backend::Auto).unwrap();
     assert_eq!(facts.backend, Backend::Poll);
-    assert!(facts.backend_why.unwrap().contains("fs.inotify.max_user_instances"));
+    assert!(facts.limited.unwrap().contains("fs.inotify.max_user_instances"));
     assert!(matches!(b.list(R, "").end, Ok((Armed::NotAsked, _))));
 }
 

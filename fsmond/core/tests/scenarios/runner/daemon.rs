@@ -287,8 +287,13 @@ impl Daemon {
             Some(inode) if !self.disk.readable(inode) => Err(RootProblem::NotPermitted),
             Some(inode) => Ok(RootFacts {
                 real: request.root.clone(),
-                backend: if request.backend == Backend::Auto { Backend::Inotify } else { request.backend },
+                backend: match request.backend {
+                    Backend::Auto if self.disk.watches == 0 => Backend::Poll,
+                    Backend::Auto => Backend::Inotify,
+                    asked => asked,
+                },
                 backend_why: None,
+                limited: (self.disk.watches == 0).then(|| "no inotify instance left".to_owned()),
                 fs_type: "memory".to_owned(),
                 inode,
                 mount_point: self.disk.is_mount(inode),
