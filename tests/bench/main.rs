@@ -7,12 +7,16 @@
 
 mod arm;
 mod burst;
+mod during_run;
 mod feed;
 mod idle;
 mod latency;
+mod overflow;
 mod procs;
 mod race;
+mod restart;
 mod runs;
+mod soak;
 mod table;
 mod tools;
 mod work;
@@ -95,6 +99,32 @@ enum What {
         #[arg(long, default_value_t = 5_000)]
         files: u32,
     },
+    /// More files than the kernel keeps events for, while the tool is stopped: how many are lost
+    Overflow {
+        /// How many
+        #[arg(long, default_value_t = 50_000)]
+        files: u32,
+    },
+    /// A few changes in a large tree while the tool is down: which are told after its next start, and what else
+    Restart {
+        /// Folders in the tree
+        #[arg(long, default_value_t = 2_000)]
+        folders: u32,
+        /// Files in the tree
+        #[arg(long, default_value_t = 200_000)]
+        files: u32,
+    },
+    /// A file that changes 30 times in 3 s, with a command of 1 s: whether it gets the last content, and what twice
+    DuringRun,
+    /// Very many names that come and go: whether memory and descriptors come back. fsmond alone
+    Soak {
+        /// Files made and deleted
+        #[arg(long, default_value_t = 1_000_000)]
+        names: u32,
+        /// Folders made and removed
+        #[arg(long, default_value_t = 100_000)]
+        folders: u32,
+    },
     /// The bare `notify` crate, as one of the peers
     #[command(hide = true)]
     NotifyPeer {
@@ -113,6 +143,10 @@ fn main() -> Result<()> {
         What::Arm { folders, files } => arm::measure(common, folders, files)?,
         What::Idle { folders, seconds } => idle::measure(common, folders, seconds)?,
         What::Runs { files } => runs::measure(common, files)?,
+        What::Overflow { files } => overflow::measure(common, files),
+        What::Restart { folders, files } => restart::measure(common, folders, files),
+        What::DuringRun => during_run::measure(common),
+        What::Soak { names, folders } => soak::measure(common, names, folders)?,
         What::NotifyPeer { root } => return tools::notify::watch(&root),
     };
     print!("{}", if common.markdown { table.markdown() } else { table.text() });

@@ -26,13 +26,24 @@ pub fn folder(common: &Common) -> Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("fsmon-bench-").tempdir_in(place).with_context(|| format!("{}", place.display()))
 }
 
-/// Measures each tool in turn: `one` gets the tool, and gives its cells.
+/// Measures each tool that sees a whole tree in turn: `one` gets the tool, and gives its cells.
 pub fn each_tool(
+    common: &Common,
+    table: &mut crate::table::Table,
+    one: impl FnMut(&dyn tools::Tool) -> Result<Vec<String>>,
+) {
+    let whole = tools::all().into_iter().filter(|tool| !tool.is_flat()).collect();
+    each_of(whole, common, table, one);
+}
+
+/// The same for these tools.
+pub fn each_of(
+    all: Vec<Box<dyn tools::Tool>>,
     common: &Common,
     table: &mut crate::table::Table,
     mut one: impl FnMut(&dyn tools::Tool) -> Result<Vec<String>>,
 ) {
-    for tool in tools::all() {
+    for tool in all {
         if !common.tools.is_empty() && !common.tools.iter().any(|wanted| wanted == tool.name()) {
             continue;
         }
@@ -97,6 +108,11 @@ pub fn wait_ready(running: &mut Running, folders: &[PathBuf]) -> Result<()> {
 
 /// Waits until numbers below `count` have all been told of, or nothing more comes. Says how many are lost.
 pub fn wait_told(running: &mut Running, count: u32) -> u32 {
+    wait_told_for(running, count, QUIET)
+}
+
+/// The same where a tool may be silent for so long before it goes on.
+pub fn wait_told_for(running: &mut Running, count: u32, quiet: Duration) -> u32 {
     let end = Instant::now() + LONGEST;
     let mut told: HashSet<u32> = HashSet::new();
     let (mut looked, mut last) = (0, Instant::now());
@@ -108,7 +124,7 @@ pub fn wait_told(running: &mut Running, count: u32) -> u32 {
             last = Instant::now();
         }
         let missing = count - u32::try_from(told.len()).expect("not more than there are");
-        if missing == 0 || last.elapsed() > QUIET || Instant::now() > end {
+        if missing == 0 || last.elapsed() > quiet || Instant::now() > end {
             return missing;
         }
         pause(Duration::from_millis(20));

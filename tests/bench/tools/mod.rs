@@ -2,14 +2,16 @@
 
 mod fsmond;
 mod fswatch;
+pub mod incron;
 mod inotifywait;
 pub mod notify;
 mod watchdog;
 mod watchexec;
-mod watchman;
+pub mod watchman;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -23,13 +25,28 @@ pub trait Tool {
     fn is_there(&self) -> bool;
     /// Starts it on a folder and all below it.
     fn start(&self, root: &Path) -> Result<Running>;
+    /// Whether it sees one folder only, and nothing below it.
+    fn is_flat(&self) -> bool {
+        false
+    }
+    /// Ends it, does `down`, and starts it again with all it remembers. Also says when it was started.
+    fn restart(&self, root: &Path, running: Running, down: &mut Down<'_>) -> Result<(Running, Instant)> {
+        drop(running);
+        down()?;
+        let start = Instant::now();
+        Ok((self.start(root)?, start))
+    }
 }
 
+/// What happens while a tool is not running.
+pub type Down<'a> = dyn FnMut() -> Result<()> + 'a;
+
 /// Every tool, fsmond first.
-pub fn all() -> [Box<dyn Tool>; 7] {
+pub fn all() -> [Box<dyn Tool>; 8] {
     [
         Box::new(fsmond::Fsmond),
         Box::new(inotifywait::Inotifywait),
+        Box::new(incron::Incron),
         Box::new(watchman::Watchman),
         Box::new(notify::Notify),
         Box::new(watchdog::Watchdog),
@@ -47,7 +64,8 @@ pub struct Running {
     /// The processes that only print what those found.
     readers: Vec<u32>,
     children: Vec<Child>,
-    _kept: Option<Box<dyn std::any::Any>>,
+    /// What has to live as long as it.
+    kept: Option<Box<dyn std::any::Any>>,
 }
 
 impl Running {
@@ -55,7 +73,7 @@ impl Running {
     fn one(command: &mut Command) -> Result<Self> {
         let (child, feed) = spawn(command)?;
         let pids = vec![child.id()];
-        Ok(Self { feed, pids, readers: Vec::new(), children: vec![child], _kept: None })
+        Ok(Self { feed, pids, readers: Vec::new(), children: vec![child], kept: None })
     }
 
     /// The processes that watch, and those that only print.
