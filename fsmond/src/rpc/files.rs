@@ -5,6 +5,8 @@ use fsmon_protocol::file::{FileInfo, FilesCursor, FilesReply, FilesRequest};
 use fsmon_protocol::rpc_types::Reply;
 use fsmon_protocol::run::RunInfo;
 
+use super::roles::Role;
+use super::runs::hide_command;
 use super::session::{Session, odd};
 
 /// Files in one reply: with the longest paths still far below what a frame may have.
@@ -42,8 +44,14 @@ impl Session {
     async fn with_history(&self, found: Vec<(WatchId, u32, FileInfo)>) -> Reply<Vec<FileInfo>> {
         let asked = found.iter().map(|(watch, place, info)| (*watch, *place, info.path.clone())).collect();
         let facts = self.server.history.files(asked).await?;
-        // The path stands beside it already.
-        let run = |run: RunInfo| RunInfo { path: None, ..run };
+        let looks_only = self.role() < Some(Role::Operator);
+        let run = |mut run: RunInfo| {
+            if looks_only {
+                hide_command(&mut run.outcome);
+            }
+            // The path stands beside it already.
+            RunInfo { path: None, ..run }
+        };
         let all = found.into_iter().zip(facts).map(|((_, _, info), facts)| FileInfo {
             seen: info.seen.or(facts.seen),
             last: facts.last.map(run),

@@ -14,8 +14,8 @@ use super::session::{Session, odd};
 use crate::edges::{GapsQuery, RunsQuery};
 
 /// Why a command could not be started names its program, which those who only look are not shown.
-pub(super) fn hide_command(run: &mut RunInfo) {
-    if let Some(Outcome::NotStarted(why)) = &mut run.outcome {
+pub(super) fn hide_command(outcome: &mut Option<Outcome>) {
+    if let Some(Outcome::NotStarted(why)) = outcome {
         "it could not be started; an operator is shown why".clone_into(why);
     }
 }
@@ -37,7 +37,7 @@ impl Session {
         let query = RunsQuery { watch, failed: request.failed, max: request.max.min(MOST_RUNS) };
         let mut runs = self.server.history.runs(query).await?;
         if self.role() < Some(Role::Operator) {
-            runs.iter_mut().for_each(hide_command);
+            runs.iter_mut().for_each(|run| hide_command(&mut run.outcome));
         }
         Ok(runs)
     }

@@ -12,6 +12,8 @@ use fsmon_protocol::rpc_types::{Cursor, Reply, TailReply, TailRequest};
 use fsmon_protocol::{ApiError, ErrorKind, Record, Timestamp, path};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::roles::Role;
+use super::runs::hide_command;
 use super::session::{Session, wait_until};
 use crate::edges::JournalQuery;
 use crate::engine::{Ring, RingEntry, RingRead, kind_of};
@@ -125,7 +127,11 @@ impl Session {
                 (at, more) = (cut_at, true);
             }
             if !batch.records.is_empty() || missed > 0 || self.server.stop.is_cancelled() || Instant::now() >= until {
-                return Ok(TailReply { records: batch.records.into(), next: at, missed, more });
+                let mut records = Vec::from(batch.records);
+                if self.role() < Some(Role::Operator) {
+                    records.iter_mut().for_each(hide_program);
+                }
+                return Ok(TailReply { records, next: at, missed, more });
             }
             tokio::select! {
                 news = ring.wait_beyond(at) => if !news { return Err(ended()) },
@@ -183,6 +189,12 @@ fn query(at: u64, filter: &Filter, batch: &Batch) -> JournalQuery {
         watches: filter.watches.clone(),
         kinds: filter.kinds.clone(),
         max,
+    }
+}
+
+fn hide_program(record: &mut Record) {
+    if let What::Run(run) = &mut record.what {
+        hide_command(&mut run.outcome);
     }
 }
 

@@ -40,7 +40,7 @@ async fn status_joins_what_core_engine_and_app_know_and_no_environment_value() {
 fn nor_the_program_in_the_reason_of_a_failure() {
     let mut run = super::run_info(1);
     run.outcome = Some(Outcome::NotStarted("'/opt/secret/tool' is not there".into()));
-    hide_command(&mut run);
+    hide_command(&mut run.outcome);
     assert!(matches!(&run.outcome, Some(Outcome::NotStarted(why)) if !why.contains("tool")), "{run:?}");
 }
 
