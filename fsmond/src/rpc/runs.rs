@@ -37,7 +37,9 @@ impl Session {
         let query = RunsQuery { watch, failed: request.failed, max: request.max.min(MOST_RUNS) };
         let mut runs = self.server.history.runs(query).await?;
         if self.role() < Some(Role::Operator) {
-            runs.iter_mut().for_each(|run| hide_command(&mut run.outcome));
+            for run in &mut runs {
+                hide_command(&mut run.outcome);
+            }
         }
         Ok(runs)
     }

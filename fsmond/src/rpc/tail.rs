@@ -129,7 +129,9 @@ impl Session {
             if !batch.records.is_empty() || missed > 0 || self.server.stop.is_cancelled() || Instant::now() >= until {
                 let mut records = Vec::from(batch.records);
                 if self.role() < Some(Role::Operator) {
-                    records.iter_mut().for_each(hide_program);
+                    for record in &mut records {
+                        hide_program(record);
+                    }
                 }
                 return Ok(TailReply { records, next: at, missed, more });
             }

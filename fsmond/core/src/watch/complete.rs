@@ -65,13 +65,13 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn rules(options: Options) -> Rules {
-        Rules::from_options(&options)
+    fn rules(options: &Options) -> Rules {
+        Rules::from_options(options)
     }
 
     #[test]
     fn a_writer_decides_where_it_is_known_and_the_events_or_two_looks_where_it_is_not() {
-        let usual = rules(Options::default());
+        let usual = rules(&Options::default());
         let fresh = Evidence { still: SECOND, waited: SECOND, written: None, unsure: 0 };
         for (evidence, wait) in [
             (fresh, None),
@@ -89,9 +89,9 @@ mod tests {
     #[test]
     fn a_ceiling_ends_every_wait_and_an_age_is_waited_for_beside_them() {
         let written = Evidence { still: SECOND, waited: 60 * SECOND, written: Some(true), unsure: 9 };
-        let ceiling = rules(Options { max_wait: Some(SpanOrOff::On(Span::secs(60))), ..Options::default() });
+        let ceiling = rules(&Options { max_wait: Some(SpanOrOff::On(Span::secs(60))), ..Options::default() });
         assert_eq!(waits_for(&ceiling, &written), None);
-        let aged = rules(Options { min_age: Some(Span::secs(3)), ..Options::default() });
+        let aged = rules(&Options { min_age: Some(Span::secs(3)), ..Options::default() });
         let closed = Evidence { written: Some(false), ..written };
         assert_eq!(waits_for(&aged, &closed), Some(Wait::Age(2 * SECOND)));
         assert_eq!(waits_for(&aged, &Evidence { still: 3 * SECOND, ..closed }), None);

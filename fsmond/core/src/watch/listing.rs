@@ -271,7 +271,9 @@ impl Watch {
         }
         // What moved with its folder before it was known, and is not there, is nothing.
         let idle: Vec<u32> = self.tree.children(folder).filter(|&at| self.tree.node(at).mark != tag).collect();
-        idle.into_iter().for_each(|at| self.release_if_idle(at));
+        for at in idle {
+            self.release_if_idle(at);
+        }
     }
 
     fn note_armed(&mut self, at: u32, armed: Armed, ctx: &mut Ctx<'_>) {

@@ -16,7 +16,7 @@ impl Watch {
     /// Pairs folders: each moves with all below it, and is then compared like any other. Returns whether there was any.
     pub(super) fn pair_folders(&mut self, ctx: &mut Ctx<'_>) -> bool {
         let Some(scan) = &self.scan else { return false };
-        let new: Vec<(Handle, Stat)> = scan.born.iter().filter(|(_, s)| self.pairs_folder(s)).copied().collect();
+        let new: Vec<(Handle, Stat)> = scan.born.iter().filter(|(_, s)| pairs_folder(s)).copied().collect();
         if new.is_empty() {
             return false;
         }
@@ -55,11 +55,6 @@ impl Watch {
             }
         }
         any
-    }
-
-    /// Inodes of folders say which they are, but for those that are made up, and the tops of file systems.
-    fn pairs_folder(&self, stat: &Stat) -> bool {
-        stat.file_type == FileType::Dir && stat.fingerprint.inode > 1 && !stat.mount_point
     }
 
     /// A known folder is now where a new one was found.
@@ -121,4 +116,9 @@ impl Watch {
             node.has(Flags::KNOWN) == known && node.has(Flags::DEFERRED)
         })
     }
+}
+
+/// Inodes of folders say which they are, but for those that are made up, and the tops of file systems.
+fn pairs_folder(stat: &Stat) -> bool {
+    stat.file_type == FileType::Dir && stat.fingerprint.inode > 1 && !stat.mount_point
 }

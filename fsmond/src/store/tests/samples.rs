@@ -76,22 +76,8 @@ pub(super) fn event(seq: u64) -> JournalRow {
     JournalRow { watch: Some(WatchId(1)), record, fingerprint: Some(fingerprint(seq)) }
 }
 
-/// Every variant of everything a record can be, numbered from 1.
-pub(super) fn every_record() -> Vec<JournalRow> {
+fn every_gap() -> Vec<What> {
     let mut whats = Vec::new();
-    let base = Event {
-        kind: EventKind::Create,
-        path: ODD.into(),
-        from: None,
-        file_type: FileType::File,
-        size: None,
-        origin: Origin::Live,
-        why: None,
-    };
-    whats.extend(KINDS.map(|kind| What::Event(Event { kind, from: Some(ODD.into()), ..base.clone() })));
-    whats.extend(TYPES.map(|file_type| What::Event(Event { file_type, size: Some(u64::MAX), ..base.clone() })));
-    whats.push(What::Event(Event { origin: Origin::Scan, why: Some(Why::Ctime), size: Some(0), ..base.clone() }));
-    whats.push(What::Event(Event { path: RawPath::default(), from: Some(RawPath::default()), ..base }));
     for reason in [
         GapReason::Overflow,
         GapReason::SourceError,
@@ -118,6 +104,11 @@ pub(super) fn every_record() -> Vec<JournalRow> {
             since: Timestamp(2),
         }));
     }
+    whats
+}
+
+fn every_run() -> Vec<What> {
+    let mut whats = Vec::new();
     for (trigger, status) in TRIGGERS.iter().flat_map(|t| STATUSES.map(|s| (*t, s))) {
         let record = RunRecord { run: 9, trigger, status, attempt: 3, exit: None, ms: None, path: None, outcome: None };
         whats.push(What::Run(record.clone()));
@@ -137,6 +128,27 @@ pub(super) fn every_record() -> Vec<JournalRow> {
             whats.push(What::Run(RunRecord { outcome: Some(outcome), ..record.clone() }));
         }
     }
+    whats
+}
+
+/// Every variant of everything a record can be, numbered from 1.
+pub(super) fn every_record() -> Vec<JournalRow> {
+    let mut whats = Vec::new();
+    let base = Event {
+        kind: EventKind::Create,
+        path: ODD.into(),
+        from: None,
+        file_type: FileType::File,
+        size: None,
+        origin: Origin::Live,
+        why: None,
+    };
+    whats.extend(KINDS.map(|kind| What::Event(Event { kind, from: Some(ODD.into()), ..base.clone() })));
+    whats.extend(TYPES.map(|file_type| What::Event(Event { file_type, size: Some(u64::MAX), ..base.clone() })));
+    whats.push(What::Event(Event { origin: Origin::Scan, why: Some(Why::Ctime), size: Some(0), ..base.clone() }));
+    whats.push(What::Event(Event { path: RawPath::default(), from: Some(RawPath::default()), ..base }));
+    whats.extend(every_gap());
+    whats.extend(every_run());
     for status in [
         OccurrenceStatus::Done,
         OccurrenceStatus::SkippedBusy,

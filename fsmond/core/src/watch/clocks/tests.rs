@@ -24,8 +24,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(options: Options, wall: &str) -> Self {
-        let rules = Rules::from_options(&options);
+    fn new(options: &Options, wall: &str) -> Self {
+        let rules = Rules::from_options(options);
         let plan = Plan::new(&rules).unwrap();
         let wall: Timestamp = wall.parse().unwrap();
         let mut desk = Self {
@@ -42,11 +42,11 @@ impl Desk {
 
     fn every(seconds: u64) -> Self {
         let every = fsmon_protocol::SpanOrOff::On(Span::secs(seconds));
-        Self::new(Options { every: Some(every), ..Options::default() }, "2026-03-28T12:00:00Z")
+        Self::new(&Options { every: Some(every), ..Options::default() }, "2026-03-28T12:00:00Z")
     }
 
     fn cron(line: &str, zone: &str, wall: &str) -> Self {
-        Self::new(Options { cron: Some(line.into()), tz: Some(zone.into()), ..Options::default() }, wall)
+        Self::new(&Options { cron: Some(line.into()), tz: Some(zone.into()), ..Options::default() }, wall)
     }
 
     fn now(&self) -> Now {
