@@ -242,9 +242,7 @@ impl Watch {
                 self.now_pending(at, EventKind::Create, None, Learnt::SCANNED, &stat, ctx);
             }
         } else if dir && told == Told::SCAN && self.defer(at, Verdict::Create, Some(stat), ctx) {
-            // Its own listing confirms it; perhaps it is a known one that was renamed.
-            self.tree.node_mut(at).ident = dir_ident(stat.fingerprint.inode);
-            self.list_folder(at, true, true, ctx);
+            self.list_deferred(at, &stat, ctx);
         } else if dir {
             // Its own listing confirms it.
             self.tell_create(at, stat, Learnt::by(told), ctx);
@@ -252,6 +250,21 @@ impl Watch {
         } else {
             self.suspect(at, told, When::Now, ctx);
         }
+    }
+
+    /// A folder that a scan found new is listed at once, which confirms it; perhaps it is a known one that was renamed.
+    pub(super) fn list_deferred(&mut self, at: u32, stat: &Stat, ctx: &mut Ctx<'_>) {
+        if !self.tree.node(at).is_dir() {
+            if !self.folder_wanted(at) {
+                // Its name was let in as a file's.
+                self.tree.node_mut(at).clear(Flags::DEFERRED);
+                self.release_if_idle(at);
+                return;
+            }
+            self.tree.set_type(at, FileType::Dir);
+        }
+        self.tree.node_mut(at).ident = dir_ident(stat.fingerprint.inode);
+        self.list_folder(at, true, true, ctx);
     }
 
     /// What the whole listing did not show is perhaps gone.
@@ -343,7 +356,8 @@ impl Watch {
                 self.list_folder(at, asked.deep, asked.scan, ctx);
             }
             FolderProblem::Gone if at == ROOT => self.lose_root("it is not there", GapReason::RootGone, ctx),
-            FolderProblem::Gone if known => {
+            // Where the name is suspected, something came to it since the listing was asked for: the look decides.
+            FolderProblem::Gone if known || self.tree.node(at).has(Flags::SUSPECT) => {
                 let told = if asked.scan { Told::SCAN } else { Told::FOUND };
                 self.tree.node_mut(at).set(Flags::UNLISTED);
                 self.suspect(at, told, When::Now, ctx);

@@ -153,6 +153,9 @@ impl Watch {
             verdict = Verdict::Replace;
         }
         if told.any(Told::SCAN) && !told.live() && self.defer(at, verdict, seen, ctx) {
+            if let Some(stat) = seen.filter(|stat| verdict == Verdict::Create && stat.file_type == FileType::Dir) {
+                self.list_deferred(at, &stat, ctx);
+            }
             return;
         }
         match (verdict, seen) {
@@ -259,7 +262,7 @@ impl Watch {
         }
     }
 
-    fn folder_wanted(&self, at: u32) -> bool {
+    pub(super) fn folder_wanted(&self, at: u32) -> bool {
         let node = self.tree.node(at);
         self.wanted(node.parent(), node.name(), true)
     }
