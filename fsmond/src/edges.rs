@@ -5,7 +5,10 @@
 //! that is faster than the engine waits, and nothing is dropped.
 
 use fsmon_core::Input;
-use fsmon_core::io::{Ack, Hint, ListRequest, LookRequest, NodeId, OpenRequest, RunId, SpawnRequest, StoreOp, WatchId};
+use fsmon_core::io::{
+    Ack, FolderProblem, Hint, ListRequest, LookRequest, Name, NodeId, OpenRequest, RunId, SpawnRequest, Stat, StoreOp,
+    WatchId,
+};
 use fsmon_protocol::event::Record;
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::RunInfo;
@@ -68,6 +71,12 @@ pub trait History: Send + Sync {
     /// Facts about files, each by its watch, its place in the ledger and its path; in the order asked, so many at once
     /// as are in one reply.
     fn files(&self, files: Vec<(WatchId, u32, RawPath)>) -> BoxFuture<'_, Result<Vec<FileFacts>, ApiError>>;
+}
+
+/// Reading folders beside the watches, as they read them: nothing is armed, nothing is kept.
+pub trait Folders: Send + Sync {
+    /// All entries of the folder at this path below this root. One at a time, and given up after a while.
+    fn read(&self, root: RawPath, folder: RawPath) -> BoxFuture<'_, Result<Vec<(Name, Stat)>, FolderProblem>>;
 }
 
 /// Which records.

@@ -19,6 +19,7 @@ pub mod run;
 pub mod spec;
 pub mod status;
 pub mod units;
+pub mod verify;
 
 #[cfg(feature = "rpc")]
 pub mod rpc;

@@ -120,12 +120,14 @@ fn act(seed: u64, place: &Place, daemon: &mut Daemon, story: &Story) -> Result<f
     truth::check_runs(&job, counts.repeats() * CONCURRENCY, &daemon.dir("locks"))?;
     daemon.wait_idle("data");
     mirror.compare(daemon, &job)?;
+    truth::check_ledger(daemon)?;
     // The ledger is the tree: a start over an unchanged tree finds nothing to tell and nothing to do.
     let (last, runs) = (mirror.last(), job.runs().len());
     daemon.restart();
     daemon.wait_watching("data");
     daemon.wait_idle("data");
     mirror.compare(daemon, &job)?;
+    truth::check_ledger(daemon)?;
     mirror.nothing_after(last, runs, &job)?;
     Ok(counts)
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fsmon_tests::Job;
 use fsmon_tests::mirror::Wrong;
+use fsmon_tests::{Daemon, Job};
 
 /// What the job does first. It says when two run at once for one path, since each holds a lock while it works. And it
 /// fails where the file cannot be opened; once it is open its file system stays until the job has ended.
@@ -35,4 +35,10 @@ pub fn check_runs(job: &Job, may_repeat: usize, locks: &Path) -> Result<(), Wron
         return Err(Wrong { what, paths });
     }
     Ok(())
+}
+
+/// The ledger is the tree, and every folder has its watch, as the daemon itself compares them.
+pub fn check_ledger(daemon: &Daemon) -> Result<(), Wrong> {
+    let said = daemon.ctl(["verify", "data"]);
+    if said.code == 0 { Ok(()) } else { Err(Wrong::new(format!("verify: {}{}", said.text(), said.complaint()))) }
 }

@@ -28,4 +28,5 @@ mod socket_flood;
 mod state;
 mod tools;
 mod units;
+mod verify;
 mod watching;

@@ -28,6 +28,7 @@ mod show;
 mod status;
 mod stop;
 mod tail;
+mod verify;
 
 use clap::Subcommand;
 
@@ -61,6 +62,7 @@ pub enum Verb {
     Drop(drop::Drop),
     Files(files::Files),
     Gaps(gaps::Gaps),
+    Verify(verify::Verify),
     Reload(reload::Reload),
     Stop(stop::Stop),
     LogLevel(log_level::LogLevel),
@@ -115,6 +117,7 @@ pub async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
         Verb::Drop(verb) => Box::pin(verb.run(session)).await,
         Verb::Files(verb) => Box::pin(verb.run(session)).await,
         Verb::Gaps(verb) => Box::pin(verb.run(session)).await,
+        Verb::Verify(verb) => Box::pin(verb.run(session)).await,
         Verb::Reload(verb) => Box::pin(verb.run(session)).await,
         Verb::Stop(verb) => Box::pin(verb.run(session)).await,
         Verb::LogLevel(verb) => Box::pin(verb.run(session)).await,

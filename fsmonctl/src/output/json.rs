@@ -4,6 +4,7 @@ use fsmon_protocol::file::FileInfo;
 use fsmon_protocol::rpc_types::LogChunk;
 use fsmon_protocol::run::{Outcome, RunInfo};
 use fsmon_protocol::status::GapInfo;
+use fsmon_protocol::verify::Difference;
 use fsmon_protocol::{RawPath, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -39,6 +40,27 @@ pub fn run(info: &RunInfo) -> Value {
         Outcome::TimedOut | Outcome::Interrupted => {}
     }
     object["outcome"] = json!(outcome.as_str());
+    object
+}
+
+/// What differs between disk and ledger. `ledger` and `disk` are what each has of it.
+pub fn difference(difference: &Difference) -> Value {
+    let mut object = json!({"watch": difference.watch, "kind": difference.kind, "path": difference.path.text()});
+    if let Some(bytes) = difference.path.base64_if_lossy() {
+        object["path_bytes"] = json!(bytes);
+    }
+    let optional = [
+        ("known", difference.known.map(|known| json!(known))),
+        ("found", difference.found.map(|found| json!(found))),
+        ("ledger", difference.ledger.map(|ledger| json!(ledger))),
+        ("disk", difference.disk.map(|disk| json!(disk))),
+        ("why", difference.why.as_ref().map(|why| json!(why))),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            object[name] = value;
+        }
+    }
     object
 }
 

@@ -13,6 +13,7 @@ mod status;
 mod style;
 mod table;
 pub mod text;
+mod verify;
 
 use std::io::{self, IsTerminal, Write};
 

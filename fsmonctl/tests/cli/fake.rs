@@ -18,6 +18,7 @@ use fsmon_protocol::rpc_types::*;
 use fsmon_protocol::run::{Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{Backend, Options, Rules, WatchSpec};
 use fsmon_protocol::status::*;
+use fsmon_protocol::verify::{VerifyReply, VerifyRequest};
 use fsmon_protocol::{ApiError, RawPath, Span, SpanOrOff, Timestamp};
 use futures::StreamExt;
 use tarpc::context::Context;
@@ -42,6 +43,8 @@ pub struct State {
     pub missed: u64,
     pub runs: Vec<RunInfo>,
     pub files: Vec<FileInfo>,
+    /// Slices of `verify`, each asked for by its number.
+    pub verified: Vec<VerifyReply>,
     pub output: Vec<u8>,
     pub store_error: Option<String>,
     /// Every method answers this.
@@ -228,6 +231,12 @@ impl Fsmon for Fake {
     async fn give_up(self, _: Context, watch: String, paths: Vec<RawPath>) -> Reply<u64> {
         drop(self.ask(&format!("give_up {watch} {paths:?}"))?);
         Ok(paths.len() as u64)
+    }
+
+    async fn verify(self, _: Context, request: VerifyRequest) -> Reply<VerifyReply> {
+        let state = self.ask(&format!("verify {:?} {:?} {}", request.watches, request.from, request.max))?;
+        let at = request.from.map_or(0, |from| from.place as usize);
+        Ok(state.verified.get(at).cloned().unwrap_or_default())
     }
 }
 

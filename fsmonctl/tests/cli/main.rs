@@ -7,3 +7,4 @@ mod fake;
 mod tail;
 mod terminal;
 mod verbs;
+mod verify;

@@ -239,7 +239,15 @@ impl Tree {
 
     /// The entries of a folder, in no particular order.
     pub fn children(&self, folder: u32) -> impl Iterator<Item = u32> + '_ {
-        let mut at = self.node(folder).first_child;
+        self.chain(self.node(folder).first_child)
+    }
+
+    /// An entry and those that come after it among [`Tree::children`] of its folder.
+    pub fn siblings_from(&self, at: u32) -> impl Iterator<Item = u32> + '_ {
+        self.chain(at)
+    }
+
+    fn chain(&self, mut at: u32) -> impl Iterator<Item = u32> + '_ {
         std::iter::from_fn(move || {
             (at != NONE).then(|| {
                 let this = at;

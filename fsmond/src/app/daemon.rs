@@ -36,7 +36,7 @@ use crate::host::user::Me;
 use crate::rpc::{self, Access, Bound, Limits, Roles, Server};
 use crate::runner::{Runner, RunnerOptions, leftovers};
 use crate::store::Storing;
-use crate::watch::{OwnFiles, Watching};
+use crate::watch::{OwnFiles, Reading, Watching};
 
 /// How long processes that an earlier daemon left have to end by themselves.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(10);
@@ -103,6 +103,7 @@ impl Daemon {
         let options = RunnerOptions::new(store.output_folder().to_owned(), daemon_id);
         let runner =
             Runner::start(inbox.clone(), options).map_err(|e| Failure::because("commands can't be run", &e))?;
+        let folders = Arc::new(Reading::new(own.clone()));
         let watching = Watching::start(inbox, hints, own);
         let (to_fatal, fatal) = oneshot::channel();
         let (storing, reader) = store.start(to_fatal).map_err(Failure::of)?;
@@ -125,6 +126,7 @@ impl Daemon {
         let server = Server {
             engine: engine.clone(),
             history: Arc::new(reader),
+            folders,
             control: Arc::new(control),
             roles,
             stop: stop.clone(),

@@ -21,6 +21,7 @@ mod session;
 mod socket;
 mod sweep;
 mod tail;
+mod verify;
 mod watches;
 
 #[cfg(test)]
@@ -41,7 +42,7 @@ use fsmon_protocol::units::Span;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::edges::History;
+use crate::edges::{Folders, History};
 use crate::engine::EngineHandle;
 
 pub use accept::serve;
@@ -93,6 +94,8 @@ pub struct Server {
     pub engine: EngineHandle,
     /// What is stored.
     pub history: Arc<dyn History>,
+    /// Reading folders beside the watches.
+    pub folders: Arc<dyn Folders>,
     /// The daemon as a process.
     pub control: Arc<dyn Control>,
     /// Who may do what.

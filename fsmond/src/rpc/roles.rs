@@ -129,6 +129,7 @@ table! {
     Stop => Admin,
     LogLevel => Admin,
     Doctor => Operator,
+    Verify => Operator,
 }
 
 /// Whether somebody with this role may make this request.

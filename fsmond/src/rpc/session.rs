@@ -15,6 +15,7 @@ use fsmon_protocol::run::RunInfo;
 use fsmon_protocol::spec::{Options, WatchSpec};
 use fsmon_protocol::status::{DaemonStatus, GapInfo, WatchStatus};
 use fsmon_protocol::units::SpanOrOff;
+use fsmon_protocol::verify::{VerifyReply, VerifyRequest};
 use fsmon_protocol::{ApiError, RawPath};
 use tarpc::context::Context;
 use tokio::time::Instant;
@@ -71,6 +72,8 @@ pub fn odd(answer: &Answer) -> ApiError {
         Answer::Count(_) => "a number",
         Answer::Done => "no more than 'done'",
         Answer::Heard(_) => "a probe",
+        Answer::Folders(_) => "folders",
+        Answer::Compared(_) => "a comparison",
     };
     ApiError::bug(format!("the core answered with {what}"))
 }
@@ -144,5 +147,8 @@ impl Fsmon for Session {
     }
     async fn give_up(self, _: Context, watch: String, paths: Vec<RawPath>) -> Reply<u64> {
         self.count(Command::GiveUp { watch, paths }).await
+    }
+    async fn verify(self, _: Context, request: VerifyRequest) -> Reply<VerifyReply> {
+        self.verify_slice(request).await
     }
 }

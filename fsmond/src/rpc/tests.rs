@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fsmon_core::io::{Answer, Command, JournalRow, RunId, StoreOp, WatchId};
+use fsmon_core::io::{Answer, Command, FolderProblem, JournalRow, Name, RunId, Stat, StoreOp, WatchId};
 use fsmon_core::{Effect, Input, Now};
 use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::event::GapReason;
@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Access, Bound, Control, DaemonFacts, Grants, Limits, Roles, Server, bind, serve};
-use crate::edges::{FileFacts, GapsQuery, History, JournalPage, JournalQuery, RunOutput, RunsQuery};
+use crate::edges::{FileFacts, Folders, GapsQuery, History, JournalPage, JournalQuery, RunOutput, RunsQuery};
 use crate::engine::testing::{Bench, bench_after};
 
 /// A store that has committed what tests say.
@@ -118,6 +118,15 @@ fn run_info(run: RunId) -> RunInfo {
         output_bytes: 0,
         output_dropped: 0,
         event_id: String::new(),
+    }
+}
+
+/// A disk on which nothing can be read.
+struct NoFolders;
+
+impl Folders for NoFolders {
+    fn read(&self, _: RawPath, _: RawPath) -> BoxFuture<'_, Result<Vec<(Name, Stat)>, FolderProblem>> {
+        async { Err(FolderProblem::NotPermitted) }.boxed()
     }
 }
 
@@ -264,6 +273,7 @@ impl Stand {
         let server = Server {
             engine: bench.handle.clone(),
             history: history.clone(),
+            folders: Arc::new(NoFolders),
             control: Arc::new(FakeControl(stop.clone())),
             roles: Arc::new(Roles::new(rustix::process::geteuid().as_raw(), Grants::default())),
             stop: stop.clone(),

@@ -30,6 +30,7 @@ mod notify;
 mod opener;
 mod own;
 mod pool;
+mod read;
 mod source;
 #[cfg(target_os = "linux")]
 mod surroundings;
@@ -53,6 +54,7 @@ use fsmon_core::io::{ListRequest, LookRequest, NodeId, OpenRequest, WatchId};
 use self::opener::Opener;
 pub use self::own::OwnFiles;
 use self::pool::{Job, Pool};
+pub use self::read::Reading;
 use self::threads::Threads;
 use crate::edges::{HintRing, Inbox, WatchEdge};
 

@@ -12,6 +12,7 @@ use crate::run::RunInfo;
 use crate::spec::{Options, WatchSpec};
 use crate::status::{DaemonStatus, GapInfo, WatchStatus};
 use crate::units::SpanOrOff;
+use crate::verify::{VerifyReply, VerifyRequest};
 
 /// The service of fsmond. Methods are numbered by their order on the wire: new ones go at the end.
 #[tarpc::service]
@@ -63,4 +64,6 @@ pub trait Fsmon {
     async fn gaps(request: GapsRequest) -> Reply<Vec<GapInfo>>;
     /// A held watch: what is there now is right and done. Answers how many pending files are given up by that.
     async fn accept(watch: String) -> Reply<u64>;
+    /// Compares disk, ledger and watches of the kernel, slice by slice, and changes nothing.
+    async fn verify(request: VerifyRequest) -> Reply<VerifyReply>;
 }

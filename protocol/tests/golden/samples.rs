@@ -19,6 +19,7 @@ use fsmon_protocol::rpc_types::{
 use fsmon_protocol::run::{Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{Backend, CatchUp, Existing, OnSchedule, Options, Rules, Stdin, WatchSpec};
 use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus};
+use fsmon_protocol::verify::{Difference, DifferenceKind, VerifyReply, VerifyRequest};
 use fsmon_protocol::{RawPath, Size, Span, SpanOrOff, Timestamp};
 use tarpc::{ClientMessage, Request, Response, context};
 
@@ -61,6 +62,7 @@ methods!(
     GiveUp,
     Gaps,
     Accept,
+    Verify,
 );
 
 /// The bytes of every variant without fields of these enums.
@@ -79,6 +81,7 @@ words! {
     CatchUp { None, Once }
     DefinedBy { Runtime, Config }
     ErrorKind { Refused, NotFound, Usage, NoDaemon, TimedOut, NotPermitted, Unhealthy, Bug }
+    DifferenceKind { Untold, Gone, Changed, Unarmed, Unread }
     EventKind { Create, Modify, Rename, Delete, Attrib }
     Existing { Skip, Run }
     FileState { Clean, Settling, Ready, Running, Backoff, Failed }
@@ -331,6 +334,7 @@ pub fn requests() -> Vec<FsmonRequest> {
         FsmonRequest::GiveUp { watch: "data".into(), paths: vec![b"/data/\xff".as_slice().into()] },
         FsmonRequest::Gaps { request: GapsRequest { watch: Some("data".into()), max: 20 } },
         FsmonRequest::Accept { watch: "data".into() },
+        FsmonRequest::Verify { request: VerifyRequest { watches: vec!["data".into()], from: None, max: 100 } },
     ]
 }
 
@@ -369,7 +373,24 @@ pub fn replies() -> Vec<FsmonResponse> {
         FsmonResponse::GiveUp(Ok(1)),
         FsmonResponse::Gaps(Ok(vec![gap()])),
         FsmonResponse::Accept(Ok(2)),
+        FsmonResponse::Verify(Ok(verified())),
     ]
+}
+
+fn verified() -> VerifyReply {
+    let disk = Fingerprint { inode: 1, size: 2, mtime: 3, ctime: 4 };
+    let difference = Difference {
+        watch: "data".into(),
+        path: "/data/a".into(),
+        kind: DifferenceKind::Changed,
+        known: Some(FileType::File),
+        found: Some(FileType::File),
+        ledger: Some(Fingerprint { size: 1, ..disk }),
+        disk: Some(disk),
+        why: None,
+    };
+    let next = Some(FilesCursor { watch: 1, place: 2 });
+    VerifyReply { folders: 1, entries: 3, counts: vec![0, 0, 1, 0, 0], differences: vec![difference], next }
 }
 
 fn daemon() -> DaemonStatus {

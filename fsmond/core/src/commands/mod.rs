@@ -8,6 +8,7 @@ mod files;
 mod probe;
 mod remove;
 mod run_now;
+mod verify;
 
 use fsmon_protocol::ApiError;
 use fsmon_protocol::event::What;
@@ -49,6 +50,8 @@ impl Machine {
             Command::Stop => Ok(self.stop(now, out)),
             Command::ExpectProbe { watch, name } => self.expect_probe(&watch, name),
             Command::ProbeHeard { watch, name } => self.probe_heard(&watch, &name),
+            Command::Folders(query) => self.folders(&query),
+            Command::Compare(comparison) => Ok(self.compare(&comparison)),
         };
         match outcome {
             Ok(Outcome::Now(answer)) => out.push(Effect::Answer(token, Ok(answer))),

@@ -2,6 +2,7 @@
 
 use fsmon_protocol::RawPath;
 use fsmon_protocol::file::{FileInfo, FileState};
+use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::rpc_types::Removed;
 use fsmon_protocol::rpc_types::SweepStatus;
 use fsmon_protocol::spec::Options;
@@ -10,9 +11,10 @@ use fsmon_protocol::status::Counters;
 use fsmon_protocol::status::DefinedBy;
 use fsmon_protocol::status::WatchStatus;
 use fsmon_protocol::units::SpanOrOff;
+use fsmon_protocol::verify::DifferenceKind;
 use std::sync::Arc;
 
-use super::{Name, WatchId};
+use super::{Name, NodeId, Stat, WatchId};
 
 /// What somebody wants of the machine: one variant per verb.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +105,82 @@ pub enum Command {
         /// The name that was expected.
         name: Name,
     },
+    /// Tell about folders of the tree, to compare them: those of one watch at most.
+    Folders(FoldersQuery),
+    /// Compare a portion of what was read of a folder with what is known of it. Changes nothing.
+    Compare(Comparison),
+}
+
+/// Which folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldersQuery {
+    /// Of these watches; none named: all.
+    pub watches: Vec<String>,
+    /// From this watch and place on.
+    pub from: (WatchId, u32),
+}
+
+/// Some folders of one watch that can be compared now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldersPage {
+    /// Which watch.
+    pub watch: WatchId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its root.
+    pub root: RawPath,
+    /// It is comparing by itself what may have changed: wait for the end of that.
+    pub busy: bool,
+    /// Each with its path below the root.
+    pub folders: Vec<(NodeId, RawPath)>,
+    /// Ask next from here; none: that was all.
+    pub next: Option<(WatchId, u32)>,
+}
+
+/// What was read of a folder, and what of it is to be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// Of which watch.
+    pub watch: WatchId,
+    /// Which folder.
+    pub folder: NodeId,
+    /// All its entries, sorted by name.
+    pub entries: Arc<Vec<(Name, Stat)>>,
+    /// From where on.
+    pub from: ComparedTo,
+}
+
+/// How far a comparison has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComparedTo {
+    /// So many of the entries were looked for in the tree.
+    Entry(usize),
+    /// All of them were; now entries of the tree are looked for, from this one on.
+    Known(NodeId),
+}
+
+/// What one portion showed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// What differs, and nobody suspects yet.
+    pub different: Vec<Different>,
+    /// Go on from here; none: that was all.
+    pub next: Option<ComparedTo>,
+}
+
+/// One entry that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Different {
+    /// How.
+    pub kind: DifferenceKind,
+    /// Its absolute path.
+    pub path: RawPath,
+    /// The place of its row, and what that says it is.
+    pub known: Option<(u32, FileType)>,
+    /// What the row holds, where it is not stored yet.
+    pub ledger: Option<Fingerprint>,
+    /// What is on disk.
+    pub found: Option<Stat>,
 }
 
 /// Settings of the machine as a whole.
@@ -158,4 +236,8 @@ pub enum Answer {
     Done,
     /// Whether a probe was heard of.
     Heard(bool),
+    /// Some folders; none where no watch is left.
+    Folders(Option<FoldersPage>),
+    /// What a portion of a comparison showed.
+    Compared(Compared),
 }

@@ -1,10 +1,9 @@
 //! One watch: its tree, what is suspected, what is pending, its scans, schedule and state.
 //!
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
-//! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle`
-//! (by the rule of `complete`) and `runs` process it. Around
-//! them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`, `occurrence`, `once`, `ledger`, `status`. A watch
-//! knows no other watch.
+//! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
+//! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
+//! `occurrence`, `once`, `ledger`, `verify`, `status`. A watch knows no other watch.
 
 mod accept;
 mod aside;
@@ -33,6 +32,7 @@ mod settle;
 mod status;
 pub mod suspects;
 mod tell;
+mod verify;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
 use fsmon_protocol::rpc_types::{Cursor, GapsRequest, RunsRequest, SweepStage, TailRequest};
 use fsmon_protocol::spec::{Options, WatchSpec};
 use fsmon_protocol::units::SpanOrOff;
+use fsmon_protocol::verify::VerifyRequest;
 use fsmon_protocol::{ApiError, ErrorKind};
 use tarpc::RequestName;
 
@@ -41,6 +42,7 @@ fn every_method() -> Vec<(FsmonRequest, Role)> {
         (FsmonRequest::Stop {}, Role::Admin),
         (FsmonRequest::LogLevel { level: "info".into() }, Role::Admin),
         (FsmonRequest::Doctor {}, Role::Operator),
+        (FsmonRequest::Verify { request: VerifyRequest { watches: vec![], from: None, max: 1 } }, Role::Operator),
     ]
 }
 

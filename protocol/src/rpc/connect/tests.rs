@@ -24,6 +24,7 @@ use crate::run::RunInfo;
 use crate::spec::{Options, WatchSpec};
 use crate::status::{DaemonStatus, GapInfo, WatchStatus};
 use crate::units::SpanOrOff;
+use crate::verify::{VerifyReply, VerifyRequest};
 
 /// Answers every verb with a refusal that names it; `logs` answers only once it is let go.
 #[derive(Clone)]
@@ -65,6 +66,7 @@ refuse! {
     give_up(String, Vec<RawPath>) -> u64;
     gaps(GapsRequest) -> Vec<GapInfo>;
     accept(String) -> u64;
+    verify(VerifyRequest) -> VerifyReply;
 }
 
 struct Daemon {

@@ -2,8 +2,10 @@
 //! outcome must have been expected before the next thing happens.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use fsmon_core::io::{Answer, Command, Settings, WatchId};
+use fsmon_core::io::{Answer, Command, ComparedTo, Comparison, FoldersQuery, Settings, WatchId};
+use fsmon_protocol::RawPath;
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::run::Outcome as Ended;
 use fsmon_protocol::spec::{Options, WatchSpec};
@@ -99,6 +101,7 @@ impl Story {
             "skip" => return self.skip(rest),
             "shows" => return self.shows(rest),
             "sweep" => return self.sweep(rest),
+            "verify" => return self.verify(rest),
             _ => {}
         }
         self.all_expected()?;
@@ -183,6 +186,42 @@ impl Story {
         self.compare(&shown(status).with("next", next.unwrap_or_else(|| "never".to_owned())), wanted)?;
         self.last = Some(Outcome::new(self.daemon.time(), &[]).saying(status.details.join("; ")));
         Ok(())
+    }
+
+    /// `verify WATCH untold:a gone:b`: what differs now, and nothing else.
+    fn verify(&mut self, rest: &str) -> Result<(), String> {
+        let mut wanted: Vec<&str> = rest.split_whitespace().collect();
+        let name = if wanted.is_empty() { return Err("verify which?".to_owned()) } else { wanted.remove(0) };
+        let query = FoldersQuery { watches: vec![name.to_owned()], from: (WatchId(0), 0) };
+        let Answer::Folders(Some(page)) = self.daemon.ask(Command::Folders(query))? else {
+            return Err("it told no folders".to_owned());
+        };
+        let mut came = Vec::new();
+        for (folder, path) in page.folders {
+            let inode = self.daemon.disk.resolve(page.root.join(path.as_bytes()).as_bytes());
+            let entries = inode.map_or_else(Vec::new, |inode| self.daemon.disk.entries(inode));
+            let mut entries: Vec<_> = entries.into_iter().map(|(n, i)| (n, self.daemon.disk.stat(i))).collect();
+            entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+            let entries = Arc::new(entries);
+            let mut from = Some(ComparedTo::Entry(0));
+            while let Some(at) = from {
+                let comparison = Comparison { watch: page.watch, folder, entries: Arc::clone(&entries), from: at };
+                let Answer::Compared(compared) = self.daemon.ask(Command::Compare(comparison))? else {
+                    return Err("it compared nothing".to_owned());
+                };
+                from = compared.next;
+                let root = format!("{}/", page.root.text());
+                let rel = |path: &RawPath| path.text().strip_prefix(&root).unwrap_or(".").to_owned();
+                came.extend(compared.different.iter().map(|is| format!("{}:{}", is.kind.as_str(), rel(&is.path))));
+            }
+        }
+        came.sort_unstable();
+        wanted.sort_unstable();
+        if came == wanted {
+            Ok(())
+        } else {
+            Err(format!("expected  {}\n    came      {}", wanted.join(" "), came.join(" ")))
+        }
     }
 
     fn sweep(&mut self, wanted: &str) -> Result<(), String> {
