@@ -138,6 +138,23 @@ mod tests {
         assert!(verbs >= 24, "only {verbs} verbs");
     }
 
+    /// What a shell makes of a line: words, and what stands between single quotes as one of them.
+    fn shell_words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+        for c in line.chars() {
+            match c {
+                '\'' => {
+                    quoted = !quoted;
+                    word.get_or_insert_default();
+                }
+                ' ' if !quoted => words.extend(word.take()),
+                c => word.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
     #[test]
     fn the_examples_of_the_help_parse() {
         let mut cli = command();
@@ -148,7 +165,7 @@ mod tests {
             for line in examples.lines().filter_map(|l| l.trim().strip_prefix("fsmonctl ")) {
                 let line = line.split("  ").next().unwrap_or(line);
                 let words = line.split(" | ").next().unwrap_or(line).split(" > ").next().unwrap_or(line);
-                let words: Vec<String> = words.split_whitespace().map(|w| w.trim_matches('\'').to_owned()).collect();
+                let words = shell_words(words);
                 let parsed = Cli::try_parse_from(std::iter::once("fsmonctl".to_owned()).chain(words.clone()));
                 assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
             }

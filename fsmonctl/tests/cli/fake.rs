@@ -132,6 +132,7 @@ impl Fsmon for Fake {
         let state = self.ask(&format!("set_interval {watch} {every}"))?;
         let mut status = find(&state, &watch)?;
         status.rules.every = every;
+        // As the daemon does: without a schedule there is no next occurrence.
         status.next_due = status.next_due.filter(|_| every != SpanOrOff::Off);
         Ok(status)
     }

@@ -27,8 +27,9 @@ fn named(zone: &OsStr) -> Option<String> {
 
 /// The name of the zone's file that this link leads to.
 fn linked(link: &Path) -> Option<String> {
-    below_zoneinfo(fs::canonicalize(link).ok()?.to_str()?)
-        .or_else(|| below_zoneinfo(fs::read_link(link).ok()?.to_str()?))
+    // The file may be a link itself, and it may not be there: then what the first link says counts.
+    let leads_to = [fs::canonicalize(link), fs::read_link(link)];
+    leads_to.iter().flatten().find_map(|path| below_zoneinfo(path.to_str()?))
 }
 
 fn below_zoneinfo(path: &str) -> Option<String> {
