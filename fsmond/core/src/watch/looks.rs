@@ -223,6 +223,10 @@ impl Watch {
             self.release_if_idle(at);
             return;
         }
+        if !dir && self.tree.node(at).is_dir() {
+            // A scan found a folder of this name, which was not told yet and is no more.
+            self.disarm(at, ctx);
+        }
         let open = self.tree.node(at).has(Flags::OPEN);
         self.tell_create(at, stat, learnt, ctx);
         if dir {

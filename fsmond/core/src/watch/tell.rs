@@ -197,6 +197,12 @@ impl Watch {
         node.clear(Flags::DEFERRED);
         node.clear(Flags::OPEN);
         node.clear(Flags::TOLD_OPEN);
+        self.disarm(at, ctx);
+    }
+
+    /// It is no folder to be watched any more. What is suspected of its name stays.
+    pub(super) fn disarm(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        let node = self.tree.node_mut(at);
         if node.has(Flags::UNREADABLE) {
             node.clear(Flags::UNREADABLE);
             self.unreadable -= 1;
