@@ -9,7 +9,7 @@ use fsmon_protocol::path::escape;
 use fsmon_protocol::{ApiError, RawPath};
 use std::os::unix::ffi::OsStrExt;
 
-/// The path of a watch: as [`file`], and UTF-8.
+/// The path of a watch: as [`file()`], and UTF-8.
 pub fn absolute(path: &Path) -> Result<String, ApiError> {
     let whole = whole(path)?;
     whole.to_str().map(str::to_owned).ok_or_else(|| {
