@@ -9,8 +9,10 @@ use fsmon_core::io::{
     Ack, FolderProblem, Hint, ListRequest, LookRequest, Name, NodeId, OpenRequest, RunId, SpawnRequest, Stat, StoreOp,
     WatchId,
 };
+use fsmon_core::preview::Trial;
 use fsmon_protocol::event::Record;
 use fsmon_protocol::fingerprint::Fingerprint;
+use fsmon_protocol::rpc_types::DryRun;
 use fsmon_protocol::run::RunInfo;
 use fsmon_protocol::status::GapInfo;
 use fsmon_protocol::units::Timestamp;
@@ -77,6 +79,12 @@ pub trait History: Send + Sync {
 pub trait Folders: Send + Sync {
     /// All entries of the folder at this path below this root. One at a time, and given up after a while.
     fn read(&self, root: RawPath, folder: RawPath) -> BoxFuture<'_, Result<Vec<(Name, Stat)>, FolderProblem>>;
+}
+
+/// Looking at a tree once, for a dry run.
+pub trait Survey: Send + Sync {
+    /// What the trial's rules would match and run there.
+    fn survey(&self, trial: Trial) -> BoxFuture<'_, Result<DryRun, ApiError>>;
 }
 
 /// Which records.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 use crate::event::Record;
+use crate::path::RawPath;
 use crate::run::RunInfo;
 use crate::units::Timestamp;
 
@@ -148,4 +149,49 @@ pub struct Reloaded {
     pub detached: Vec<String>,
     /// Settings that changed and take effect only at the next start.
     pub at_restart: Vec<String>,
+}
+
+/// What `add --dry-run` and `set --dry-run` found: nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DryRun {
+    /// The watch's name: the one it has or would get.
+    pub name: String,
+    /// Its path.
+    pub path: String,
+    /// How many files were looked at.
+    pub looked: u64,
+    /// How many folders were read.
+    pub folders: u64,
+    /// Whether the whole tree was seen; not so where it could not be read in time or in part.
+    pub complete: bool,
+    /// Files that would be watched.
+    pub matches: Listed,
+    /// Of these, the ones for which the command would run at once.
+    pub runs: Listed,
+    /// Files that are watched and would be no more (`set`).
+    pub dropped: Listed,
+    /// Files that are not watched and would be (`set`).
+    pub gained: Listed,
+}
+
+/// How many there are, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// How many.
+    pub count: u64,
+    /// The first [`Listed::SHOWN`] of them, absolute, as they were found.
+    pub first: Vec<RawPath>,
+}
+
+impl Listed {
+    /// So many are named; the others are counted.
+    pub const SHOWN: usize = 100;
+
+    /// One more; its path is made only where it is named.
+    pub fn add(&mut self, path: impl FnOnce() -> RawPath) {
+        self.count += 1;
+        if self.first.len() < Self::SHOWN {
+            self.first.push(path());
+        }
+    }
 }

@@ -163,6 +163,26 @@ impl Options {
         merged
     }
 
+    /// Takes back what was given for these options, each by its name in the config file, so that it has its default.
+    pub fn unset(&mut self, names: &[String]) -> Result<(), ApiError> {
+        for name in names {
+            macro_rules! take {
+                ($($field:ident),*) => {
+                    match name.trim_start_matches("--").replace('-', "_").as_str() {
+                        $(stringify!($field) => self.$field = None,)*
+                        _ => {
+                            let shown = crate::path::escape(name.as_bytes());
+                            return Err(ApiError::usage(format!("there is no option '{shown}' that could be unset"))
+                                .hint("name it as in the config file, like max-size or append-path"));
+                        }
+                    }
+                };
+            }
+            for_every_option!(take);
+        }
+        Ok(())
+    }
+
     /// Whether nothing is given at all.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

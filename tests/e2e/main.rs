@@ -9,6 +9,7 @@ mod complete;
 mod copying;
 mod crash;
 mod doctor;
+mod dry_run;
 mod fresh_folders;
 mod ledger;
 mod manager;

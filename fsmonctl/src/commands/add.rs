@@ -9,8 +9,9 @@ use fsmon_protocol::spec::{Existing, WatchSpec, check_name};
 use fsmon_protocol::status::{WatchState, WatchStatus};
 
 use super::Session;
+use super::dry_run::{DRY_RUN, dry_run};
 use crate::args::{OptionArgs, absolute};
-use crate::client::{Client, ask, soon};
+use crate::client::{Client, ask, soon, within};
 use crate::failure::Failure;
 use crate::output::next_occurrence;
 use crate::output::text::{count, number};
@@ -19,7 +20,8 @@ use crate::output::text::{count, number};
 ///
 /// PATH is made absolute. The watch is there as soon as this answers, and survives restarts; then its first scan is
 /// shown until it is complete (Ctrl-C leaves it scanning). Without a command, events are only logged. A command is
-/// never given to a shell; without placeholders such as {path} the file's path is appended to it.
+/// never given to a shell; without placeholders such as {path} the file's path is appended to it. With --dry-run nothing
+/// is added: it says which files would be watched and for which the command would run at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 EXAMPLES
@@ -32,7 +34,9 @@ EXAMPLES
                                                          x.csv, once x.csv.done is there
   fsmonctl add /data --every 15m --on-schedule all -- check
   fsmonctl add /data --cron '30 2 * * *' --tz Europe/Paris --on-schedule once -- backup
-                                                         every night once, what changed on its stdin")]
+                                                         every night once, what changed on its stdin
+  fsmonctl add /data --include '*.csv' --existing run --dry-run -- import
+                                                         only say what that would match and run")]
 pub struct Add {
     /// Folder or file to watch
     path: PathBuf,
@@ -43,6 +47,10 @@ pub struct Add {
 
     #[command(flatten)]
     options: OptionArgs,
+
+    /// Only say what would match and run, and add nothing
+    #[arg(long)]
+    dry_run: bool,
 
     /// The command to run for each file, after `--`
     #[arg(last = true, value_name = "COMMAND")]
@@ -67,6 +75,10 @@ impl Add {
             options: self.options.into_options(command)?,
         };
         let client = session.change().await?;
+        if self.dry_run {
+            let question = client.rpc().dry_add(within(DRY_RUN), spec);
+            return Box::pin(dry_run(session, question, false)).await;
+        }
         let added = ask(client.rpc().add(soon(), spec)).await?;
         let (watch, complete) = Box::pin(first_scan(session, &client, added)).await?;
         if session.out.is_json() {

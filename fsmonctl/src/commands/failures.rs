@@ -33,7 +33,7 @@ impl Failures {
         let watches = self.watch.as_deref().map(watch).transpose()?.into_iter().collect();
         let states = vec![FileState::Failed];
         let request = FilesRequest { watches, states, from: None, max: self.max.unwrap_or(u32::MAX) };
-        let shown = each_page(session, request, |files, first| session.out.failures(files, first)).await?;
+        let shown = Box::pin(each_page(session, request, |files, first| session.out.failures(files, first))).await?;
         if shown == 0 && !session.out.is_json() {
             session.out.note("no failed files");
         }

@@ -70,7 +70,7 @@ impl Files {
         let watches = vec![watch(&self.watch)?];
         let states = self.state.iter().flat_map(|word| word.states().iter().copied()).collect();
         let request = FilesRequest { watches, states, from: None, max: self.max.unwrap_or(u32::MAX) };
-        let shown = each_page(session, request, |files, first| session.out.files(files, first)).await?;
+        let shown = Box::pin(each_page(session, request, |files, first| session.out.files(files, first))).await?;
         if shown == 0 && !session.out.is_json() {
             session.out.note("no files");
         }

@@ -7,6 +7,7 @@ mod add;
 mod completions;
 mod doctor;
 mod drop;
+mod dry_run;
 mod failures;
 mod files;
 mod gaps;

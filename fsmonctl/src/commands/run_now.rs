@@ -42,14 +42,15 @@ impl RunNow {
         let out = session.out;
         let client = session.change().await?;
         let sweep = ask(client.rpc().run_now(soon(), names, self.all_files)).await?;
-        let sweep = follow(session, &client, sweep, SweepStage::Reconciling).await?;
+        let sweep = Box::pin(follow(session, &client, sweep, SweepStage::Reconciling)).await?;
         if !out.is_json() {
             out.line(&looked(&sweep, self.all_files))?;
             if sweep.set_aside > 0 {
                 out.note(&format!("{} left alone: fsmonctl retry runs them", count(sweep.set_aside, "failed file")));
             }
         }
-        let sweep = if self.wait { follow(session, &client, sweep, SweepStage::Running).await? } else { sweep };
+        let sweep =
+            if self.wait { Box::pin(follow(session, &client, sweep, SweepStage::Running)).await? } else { sweep };
         if out.is_json() {
             out.object(&sweep)?;
         } else if self.wait {

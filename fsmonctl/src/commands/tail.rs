@@ -98,7 +98,7 @@ impl Tail {
             let reply = match page(&client, &request).await {
                 Ok(reply) => reply,
                 Err(Failure::Told(error)) if error.kind == ErrorKind::NoDaemon && !self.no_follow => {
-                    client = reconnect(session, &mut request).await?;
+                    client = Box::pin(reconnect(session, &mut request)).await?;
                     continue;
                 }
                 Err(failure) => return Err(failure),

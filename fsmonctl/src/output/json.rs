@@ -1,7 +1,7 @@
 //! The JSON forms that are not just the type's own: exact where a name is not UTF-8, flat where a script wants it flat.
 
 use fsmon_protocol::file::FileInfo;
-use fsmon_protocol::rpc_types::LogChunk;
+use fsmon_protocol::rpc_types::{DryRun, Listed, LogChunk};
 use fsmon_protocol::run::{Outcome, RunInfo};
 use fsmon_protocol::status::GapInfo;
 use fsmon_protocol::verify::Difference;
@@ -103,6 +103,28 @@ pub fn gap(info: &GapInfo) -> Value {
     }
     if let Some(found) = info.found {
         object["found"] = json!(found);
+    }
+    object
+}
+
+/// A dry run: each sort of files with its `count` and the first of them.
+pub fn dry_run(found: &DryRun) -> Value {
+    let listed = |files: &Listed| {
+        let first: Vec<Value> = files.first.iter().map(path).collect();
+        json!({ "count": files.count, "first": first })
+    };
+    json!({
+        "name": found.name, "path": found.path, "looked": found.looked, "folders": found.folders,
+        "complete": found.complete, "matches": listed(&found.matches), "runs": listed(&found.runs),
+        "dropped": listed(&found.dropped), "gained": listed(&found.gained),
+    })
+}
+
+/// A path as an object of its own, exact where it is not UTF-8.
+fn path(path: &RawPath) -> Value {
+    let mut object = json!({ "path": path.text() });
+    if let Some(bytes) = path.base64_if_lossy() {
+        object["path_bytes"] = json!(bytes);
     }
     object
 }

@@ -5,7 +5,7 @@
 
 mod files;
 mod gaps;
-mod json;
+pub mod json;
 pub mod progress;
 pub mod reader;
 mod records;

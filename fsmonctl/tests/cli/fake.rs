@@ -46,6 +46,7 @@ pub struct State {
     /// Slices of `verify`, each asked for by its number.
     pub verified: Vec<VerifyReply>,
     pub output: Vec<u8>,
+    pub dry_run: Option<DryRun>,
     pub store_error: Option<String>,
     /// Every method answers this.
     pub refusal: Option<ApiError>,
@@ -122,8 +123,8 @@ impl Fsmon for Fake {
         state.shows.pop_front().map_or_else(|| find(&state, &watch), Ok)
     }
 
-    async fn set(self, _: Context, watch: String, options: Options) -> Reply<WatchStatus> {
-        let mut state = self.ask(&format!("set {watch}"))?;
+    async fn set(self, _: Context, watch: String, options: Options, unset: Vec<String>) -> Reply<WatchStatus> {
+        let mut state = self.ask(format!("set {watch} {}", unset.join(" ")).trim_end())?;
         state.set.push(options);
         find(&state, &watch)
     }
@@ -240,6 +241,19 @@ impl Fsmon for Fake {
         let at = request.from.map_or(0, |from| from.place as usize);
         Ok(state.verified.get(at).cloned().unwrap_or_default())
     }
+
+    async fn dry_add(self, _: Context, spec: WatchSpec) -> Reply<DryRun> {
+        self.ask(&format!("dry_add {}", spec.path)).map(|state| state.dry_run.clone())?.ok_or(no_dry_run())
+    }
+
+    async fn dry_set(self, _: Context, watch: String, _: Options, unset: Vec<String>) -> Reply<DryRun> {
+        let question = format!("dry_set {watch} {}", unset.join(" "));
+        self.ask(question.trim_end()).map(|state| state.dry_run.clone())?.ok_or(no_dry_run())
+    }
+}
+
+fn no_dry_run() -> ApiError {
+    ApiError::refused("the test has no answer for a dry run")
 }
 
 /// The records that a request asks for; without kinds and watches, which no test here needs of the fake.

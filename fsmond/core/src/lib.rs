@@ -11,6 +11,7 @@ pub mod io;
 pub mod judge;
 mod machine;
 pub mod plan;
+pub mod preview;
 pub mod ready;
 mod shared;
 mod sweep;

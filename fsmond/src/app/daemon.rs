@@ -36,7 +36,7 @@ use crate::host::user::Me;
 use crate::rpc::{self, Access, Bound, Limits, Roles, Server};
 use crate::runner::{Runner, RunnerOptions, leftovers};
 use crate::store::Storing;
-use crate::watch::{OwnFiles, Reading, Watching};
+use crate::watch::{OwnFiles, Reading, Surveyor, Watching};
 
 /// How long processes that an earlier daemon left have to end by themselves.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(10);
@@ -104,6 +104,7 @@ impl Daemon {
         let runner =
             Runner::start(inbox.clone(), options).map_err(|e| Failure::because("commands can't be run", &e))?;
         let folders = Arc::new(Reading::new(own.clone()));
+        let survey = Arc::new(Surveyor::new(own.clone()));
         let watching = Watching::start(inbox, hints, own);
         let (to_fatal, fatal) = oneshot::channel();
         let (storing, reader) = store.start(to_fatal).map_err(Failure::of)?;
@@ -127,6 +128,7 @@ impl Daemon {
             engine: engine.clone(),
             history: Arc::new(reader),
             folders,
+            survey,
             control: Arc::new(control),
             roles,
             stop: stop.clone(),
@@ -308,9 +310,10 @@ async fn see_to(engine: &EngineHandle, one: OneWatch) -> Result<(), ApiError> {
     };
     match there {
         Some(watch) if watch.rules.command == one.command => Ok(()),
-        Some(watch) => {
-            engine.command(Command::Set { watch: watch.name, options, by: DefinedBy::Runtime }).await.map(drop)
-        }
+        Some(watch) => engine
+            .command(Command::Set { watch: watch.name, options, unset: Vec::new(), by: DefinedBy::Runtime })
+            .await
+            .map(drop),
         None => {
             let spec = WatchSpec { name: String::new(), path: one.path, options };
             define::add(engine, Defined { spec, by: DefinedBy::Runtime }).await

@@ -140,7 +140,7 @@ impl Reloader {
         }
         for spec in &diff.changed {
             let (watch, options) = (spec.name.clone(), spec.options.clone());
-            match engine.command(Command::Set { watch, options, by: DefinedBy::Config }).await {
+            match engine.command(Command::Set { watch, options, unset: Vec::new(), by: DefinedBy::Config }).await {
                 Ok(_) => done.changed.push(spec.name.clone()),
                 Err(why) => {
                     problems.push(format!("watch '{}': {}", spec.name, sentence(&why)));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fsmon_core::io::Command;
+use fsmon_core::io::{Command, Name};
 use fsmon_protocol::rpc_types::Reply;
 use fsmon_protocol::spec::WatchSpec;
 use fsmon_protocol::status::{DefinedBy, WatchStatus};
@@ -20,7 +20,13 @@ pub const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
 impl Session {
     /// Adds a watch; answers when it is recorded.
-    pub async fn add_watch(&self, mut spec: WatchSpec) -> Reply<WatchStatus> {
+    pub async fn add_watch(&self, spec: WatchSpec) -> Reply<WatchStatus> {
+        let (spec, only) = self.looked_at(spec).await?;
+        self.one_watch(Command::Add { spec, defined_by: DefinedBy::Runtime, only }).await
+    }
+
+    /// The spec with its path as it will be that of the watch, and the name where that is one file.
+    pub async fn looked_at(&self, mut spec: WatchSpec) -> Reply<(WatchSpec, Option<Name>)> {
         check_cwd(spec.options.cwd.as_deref())?;
         let path = spec.path.clone();
         let allow_missing = spec.options.allow_missing == Some(true);
@@ -42,6 +48,6 @@ impl Session {
             }
         };
         spec.path = path;
-        self.one_watch(Command::Add { spec, defined_by: DefinedBy::Runtime, only }).await
+        Ok((spec, only))
     }
 }

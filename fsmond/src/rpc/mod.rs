@@ -10,6 +10,7 @@ mod census;
 mod connection;
 mod daemon;
 mod doctor;
+mod dry_run;
 mod files;
 mod gate;
 mod hang_up;
@@ -42,7 +43,7 @@ use fsmon_protocol::units::Span;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::edges::{Folders, History};
+use crate::edges::{Folders, History, Survey};
 use crate::engine::EngineHandle;
 
 pub use accept::serve;
@@ -96,6 +97,8 @@ pub struct Server {
     pub history: Arc<dyn History>,
     /// Reading folders beside the watches.
     pub folders: Arc<dyn Folders>,
+    /// Looking at trees for dry runs.
+    pub survey: Arc<dyn Survey>,
     /// The daemon as a process.
     pub control: Arc<dyn Control>,
     /// Who may do what.

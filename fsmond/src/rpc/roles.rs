@@ -130,6 +130,8 @@ table! {
     LogLevel => Admin,
     Doctor => Operator,
     Verify => Operator,
+    DryAdd => Admin,
+    DrySet => Admin,
 }
 
 /// Whether somebody with this role may make this request.

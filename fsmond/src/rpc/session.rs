@@ -8,8 +8,8 @@ use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::file::{FilesReply, FilesRequest};
 use fsmon_protocol::rpc::Fsmon;
 use fsmon_protocol::rpc_types::{
-    GapsRequest, LONGEST_WAIT, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply,
-    TailRequest,
+    DryRun, GapsRequest, LONGEST_WAIT, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus,
+    TailReply, TailRequest,
 };
 use fsmon_protocol::run::RunInfo;
 use fsmon_protocol::spec::{Options, WatchSpec};
@@ -70,6 +70,7 @@ pub fn odd(answer: &Answer) -> ApiError {
         Answer::Counters(_) => "counters",
         Answer::Files(_) => "files",
         Answer::Count(_) => "a number",
+        Answer::Trial(_) => "a trial",
         Answer::Done => "no more than 'done'",
         Answer::Heard(_) => "a probe",
         Answer::Folders(_) => "folders",
@@ -94,8 +95,8 @@ impl Fsmon for Session {
     async fn show(self, _: Context, watch: String) -> Reply<WatchStatus> {
         self.one_watch(Command::Show(vec![watch])).await
     }
-    async fn set(self, _: Context, watch: String, options: Options) -> Reply<WatchStatus> {
-        self.set_options(watch, options).await
+    async fn set(self, _: Context, watch: String, options: Options, unset: Vec<String>) -> Reply<WatchStatus> {
+        self.set_options(watch, options, unset).await
     }
     async fn set_interval(self, _: Context, watch: String, every: SpanOrOff) -> Reply<WatchStatus> {
         self.one_watch(Command::SetInterval(watch, every)).await
@@ -150,5 +151,11 @@ impl Fsmon for Session {
     }
     async fn verify(self, _: Context, request: VerifyRequest) -> Reply<VerifyReply> {
         self.verify_slice(request).await
+    }
+    async fn dry_add(self, _: Context, spec: WatchSpec) -> Reply<DryRun> {
+        self.dry_add_watch(spec).await
+    }
+    async fn dry_set(self, _: Context, watch: String, options: Options, unset: Vec<String>) -> Reply<DryRun> {
+        self.dry_set_options(watch, options, unset).await
     }
 }

@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fsmon_core::io::{Answer, Command, FolderProblem, JournalRow, Name, RunId, Stat, StoreOp, WatchId};
+use fsmon_core::preview::{Preview, Trial};
 use fsmon_core::{Effect, Input, Now};
 use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::event::GapReason;
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::rpc::FsmonClient;
-use fsmon_protocol::rpc_types::{Reloaded, Reply, SweepStage, SweepStatus};
+use fsmon_protocol::rpc_types::{DryRun, Reloaded, Reply, SweepStage, SweepStatus};
 use fsmon_protocol::run::{RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{Backend, Options, Rules};
 use fsmon_protocol::status::{Counters, DefinedBy, GapInfo, WatchState, WatchStatus};
@@ -27,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Access, Bound, Control, DaemonFacts, Grants, Limits, Roles, Server, bind, serve};
-use crate::edges::{FileFacts, Folders, GapsQuery, History, JournalPage, JournalQuery, RunOutput, RunsQuery};
+use crate::edges::{FileFacts, Folders, GapsQuery, History, JournalPage, JournalQuery, RunOutput, RunsQuery, Survey};
 use crate::engine::testing::{Bench, bench_after};
 
 /// A store that has committed what tests say.
@@ -130,6 +131,15 @@ impl Folders for NoFolders {
     }
 }
 
+/// An edge that finds nothing.
+struct FakeSurvey;
+
+impl Survey for FakeSurvey {
+    fn survey(&self, trial: Trial) -> BoxFuture<'_, Result<DryRun, ApiError>> {
+        async { Preview::new(trial).map(Preview::finish) }.boxed()
+    }
+}
+
 /// The app, which stops when it is told to.
 struct FakeControl(CancellationToken);
 
@@ -216,6 +226,12 @@ fn answer(command: &Command) -> Option<Result<Answer, ApiError>> {
             Ok(Answer::Sweep(status))
         }
         Command::Set { watch, .. } | Command::SetInterval(watch, _) => Ok(Answer::Watches(vec![watch_status(watch)])),
+        Command::DrySet { watch, .. } => {
+            let rules = Arc::new(Rules::from_options(&Options::default()));
+            let (path, root) = ("/r".into(), "/r".into());
+            let trial = Trial { name: watch.clone(), path, root, only: None, before: Some(Arc::clone(&rules)), rules };
+            Ok(Answer::Trial(Box::new(trial)))
+        }
         Command::Remove { .. } => Ok(Answer::Removed(vec![])),
         Command::Pause(names) | Command::Resume(names) => {
             Ok(Answer::Watches(names.iter().map(|name| watch_status(name)).collect()))
@@ -274,6 +290,7 @@ impl Stand {
             engine: bench.handle.clone(),
             history: history.clone(),
             folders: Arc::new(NoFolders),
+            survey: Arc::new(FakeSurvey),
             control: Arc::new(FakeControl(stop.clone())),
             roles: Arc::new(Roles::new(rustix::process::geteuid().as_raw(), Grants::default())),
             stop: stop.clone(),

@@ -49,23 +49,20 @@ impl Session {
     }
 
     /// Changes options of one watch.
-    pub async fn set_options(&self, watch: String, options: Options) -> Reply<WatchStatus> {
-        if options.is_empty() {
-            return Err(ApiError::usage("no option is given, so there is nothing to set")
-                .hint("fsmonctl set --help lists the options"));
+    pub async fn set_options(&self, watch: String, options: Options, unset: Vec<String>) -> Reply<WatchStatus> {
+        check_options(&options, &unset)?;
+        if options.command.is_some() || options.run_as.is_some() || unset.iter().any(|name| takes_run_as(name)) {
+            self.check_new_command(watch.clone(), options.clone(), &unset).await?;
         }
-        check_cwd(options.cwd.as_deref())?;
-        if options.command.is_some() || options.run_as.is_some() {
-            self.check_new_command(watch.clone(), options.clone()).await?;
-        }
-        self.one_watch(Command::Set { watch, options, by: DefinedBy::Runtime }).await
+        self.one_watch(Command::Set { watch, options, unset, by: DefinedBy::Runtime }).await
     }
 
     /// Looks whether this daemon would run what the watch has from these options on. A root that does not answer now
     /// is no reason to refuse: every run is checked again.
-    async fn check_new_command(&self, watch: String, given: Options) -> Reply<()> {
+    async fn check_new_command(&self, watch: String, given: Options, unset: &[String]) -> Reply<()> {
         let now = self.one_watch(Command::Show(vec![watch])).await?;
-        let (command, run_as) = (Some(now.rules.command), Some(now.rules.run_as.unwrap_or_default()));
+        let run_as = now.rules.run_as.filter(|_| !unset.iter().any(|name| takes_run_as(name)));
+        let (command, run_as) = (Some(now.rules.command), Some(run_as.unwrap_or_default()));
         let options = given.or(&Options { command, run_as, ..Options::default() });
         let control = Arc::clone(&self.server.control);
         let checking = spawn_blocking(move || control.check_command(Path::new(&now.path), &options));
@@ -87,6 +84,20 @@ fn some_named(watches: &[String]) -> Result<(), ApiError> {
         return Err(ApiError::usage("no watch is named").hint("fsmonctl list shows the watches"));
     }
     Ok(())
+}
+
+/// Whether this name of an option, in any of its forms, is that of the user to run as.
+fn takes_run_as(name: &str) -> bool {
+    name.trim_start_matches("--").replace('-', "_") == "run_as"
+}
+
+/// What `set` is asked for is something, and can be meant.
+pub fn check_options(options: &Options, unset: &[String]) -> Result<(), ApiError> {
+    if options.is_empty() && unset.is_empty() {
+        return Err(ApiError::usage("no option is given, so there is nothing to set")
+            .hint("fsmonctl set --help lists the options"));
+    }
+    check_cwd(options.cwd.as_deref())
 }
 
 /// The folder a command runs in is given to the daemon, whose own working folder means nothing to the caller.

@@ -37,6 +37,7 @@ mod surroundings;
 #[cfg(not(target_os = "linux"))]
 #[path = "no_surroundings.rs"]
 mod surroundings;
+mod survey;
 mod sys;
 mod threads;
 mod visit;
@@ -55,6 +56,7 @@ use self::opener::Opener;
 pub use self::own::OwnFiles;
 use self::pool::{Job, Pool};
 pub use self::read::Reading;
+pub use self::survey::Surveyor;
 use self::threads::Threads;
 use crate::edges::{HintRing, Inbox, WatchEdge};
 

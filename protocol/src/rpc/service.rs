@@ -6,7 +6,8 @@ use crate::doctor::Finding;
 use crate::file::{FilesReply, FilesRequest};
 use crate::path::RawPath;
 use crate::rpc_types::{
-    GapsRequest, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
+    DryRun, GapsRequest, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply,
+    TailRequest,
 };
 use crate::run::RunInfo;
 use crate::spec::{Options, WatchSpec};
@@ -27,8 +28,8 @@ pub trait Fsmon {
     async fn list() -> Reply<Vec<WatchStatus>>;
     /// One watch, by name or path.
     async fn show(watch: String) -> Reply<WatchStatus>;
-    /// Changes the given options of one watch.
-    async fn set(watch: String, options: Options) -> Reply<WatchStatus>;
+    /// Changes the given options of one watch, and puts those named in `unset` back to their defaults.
+    async fn set(watch: String, options: Options, unset: Vec<String>) -> Reply<WatchStatus>;
     /// Changes the schedule of one watch: next = the later of now and the last due time + the new interval.
     async fn set_interval(watch: String, every: SpanOrOff) -> Reply<WatchStatus>;
     /// Stops runs of these watches until `resume`; survives a restart.
@@ -66,4 +67,8 @@ pub trait Fsmon {
     async fn accept(watch: String) -> Reply<u64>;
     /// Compares disk, ledger and watches of the kernel, slice by slice, and changes nothing.
     async fn verify(request: VerifyRequest) -> Reply<VerifyReply>;
+    /// What `add` would find, match and run, without doing it.
+    async fn dry_add(spec: WatchSpec) -> Reply<DryRun>;
+    /// What `set` would drop, newly match and run, without doing it.
+    async fn dry_set(watch: String, options: Options, unset: Vec<String>) -> Reply<DryRun>;
 }

@@ -144,3 +144,19 @@ fn an_interval_takes_the_place_of_a_cron_line_and_the_other_way_round() {
     let unchanged = given(json!({"retries": 1})).or(&cron);
     assert_eq!(unchanged.cron.as_deref(), Some("@daily"));
 }
+
+#[test]
+fn every_option_that_can_be_given_can_be_unset_by_its_name() {
+    let given = json!({
+        "include": ["*.csv"], "max-size": "1K", "every": "15m", "run-as": "alice", "cron": "@daily", "tz": "Europe/Paris",
+        "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s", "command": ["true"]
+    });
+    let names: Vec<String> = given.as_object().unwrap().keys().cloned().collect();
+    let mut options: Options = serde_json::from_value(given).unwrap();
+    options.unset(&names[..1]).unwrap();
+    assert!(!options.is_empty(), "only what is named is taken back");
+    options.unset(&names).unwrap();
+    assert!(options.is_empty(), "{options:?}");
+    let error = options.unset(&["frobnicate".to_owned()]).unwrap_err();
+    assert!(error.message.contains("frobnicate") && error.hint.is_some(), "{error}");
+}

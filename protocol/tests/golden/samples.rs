@@ -14,7 +14,8 @@ use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::rpc::codec::encode;
 use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
 use fsmon_protocol::rpc_types::{
-    Cursor, GapsRequest, LogChunk, Reloaded, Removed, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
+    Cursor, DryRun, GapsRequest, Listed, LogChunk, Reloaded, Removed, RunsRequest, SweepStage, SweepStatus, TailReply,
+    TailRequest,
 };
 use fsmon_protocol::run::{Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{Backend, CatchUp, Existing, OnSchedule, Options, Rules, Stdin, WatchSpec};
@@ -63,6 +64,8 @@ methods!(
     Gaps,
     Accept,
     Verify,
+    DryAdd,
+    DrySet,
 );
 
 /// The bytes of every variant without fields of these enums.
@@ -316,7 +319,7 @@ pub fn requests() -> Vec<FsmonRequest> {
         FsmonRequest::Remove { watches: watches(), kill: true },
         FsmonRequest::List {},
         FsmonRequest::Show { watch: "data".into() },
-        FsmonRequest::Set { watch: "data".into(), options: options() },
+        FsmonRequest::Set { watch: "data".into(), options: options(), unset: vec!["cwd".into()] },
         FsmonRequest::SetInterval { watch: "data".into(), every: SpanOrOff::On(Span::secs(900)) },
         FsmonRequest::Pause { watches: watches() },
         FsmonRequest::Resume { watches: watches() },
@@ -335,6 +338,8 @@ pub fn requests() -> Vec<FsmonRequest> {
         FsmonRequest::Gaps { request: GapsRequest { watch: Some("data".into()), max: 20 } },
         FsmonRequest::Accept { watch: "data".into() },
         FsmonRequest::Verify { request: VerifyRequest { watches: vec!["data".into()], from: None, max: 100 } },
+        FsmonRequest::DryAdd { spec: spec() },
+        FsmonRequest::DrySet { watch: "data".into(), options: options(), unset: vec![] },
     ]
 }
 
@@ -374,6 +379,8 @@ pub fn replies() -> Vec<FsmonResponse> {
         FsmonResponse::Gaps(Ok(vec![gap()])),
         FsmonResponse::Accept(Ok(2)),
         FsmonResponse::Verify(Ok(verified())),
+        FsmonResponse::DryAdd(Ok(dry_run())),
+        FsmonResponse::DrySet(Ok(dry_run())),
     ]
 }
 
@@ -391,6 +398,21 @@ fn verified() -> VerifyReply {
     };
     let next = Some(FilesCursor { watch: 1, place: 2 });
     VerifyReply { folders: 1, entries: 3, counts: vec![0, 0, 1, 0, 0], differences: vec![difference], next }
+}
+
+fn dry_run() -> DryRun {
+    let listed = |count| Listed { count, first: vec![b"/data/\xff".as_slice().into()] };
+    DryRun {
+        name: "data".into(),
+        path: "/data".into(),
+        looked: 1,
+        folders: 2,
+        complete: true,
+        matches: listed(3),
+        runs: listed(4),
+        dropped: listed(5),
+        gained: Listed::default(),
+    }
 }
 
 fn daemon() -> DaemonStatus {

@@ -23,18 +23,7 @@ impl Machine {
         only: Option<Name>,
         out: &mut Vec<Effect>,
     ) -> Result<Outcome, ApiError> {
-        while spec.path.len() > 1 && spec.path.ends_with('/') {
-            spec.path.pop();
-        }
-        self.refuse_twice(&spec)?;
-        if spec.name.is_empty() {
-            spec.name = self.free_name(&spec.path);
-        }
-        check_name(&spec.name)?;
-        if self.watches.values().any(|w| *w.name == *spec.name) {
-            return Err(ApiError::refused(format!("there is a watch of the name '{}' already", spec.name))
-                .hint("choose another with --name"));
-        }
+        self.admit(&mut spec)?;
         let id = WatchId(self.next_watch);
         let row = WatchRow {
             id,
@@ -61,6 +50,23 @@ impl Machine {
         watch.open(&mut ctx);
         self.watches.insert(id, watch);
         Ok(Outcome::Promise(self.save_watches(), Promise::Watches(vec![id])))
+    }
+
+    /// Completes the path and name of a new watch; refuses those that can't be.
+    pub(super) fn admit(&self, spec: &mut WatchSpec) -> Result<(), ApiError> {
+        while spec.path.len() > 1 && spec.path.ends_with('/') {
+            spec.path.pop();
+        }
+        self.refuse_twice(spec)?;
+        if spec.name.is_empty() {
+            spec.name = self.free_name(&spec.path);
+        }
+        check_name(&spec.name)?;
+        if self.watches.values().any(|w| *w.name == *spec.name) {
+            return Err(ApiError::refused(format!("there is a watch of the name '{}' already", spec.name))
+                .hint("choose another with --name"));
+        }
+        Ok(())
     }
 
     /// The same path twice needs a name, so that it is not done by mistake.

@@ -20,12 +20,20 @@ pub(super) fn refuse_config(watch: &Watch, by: DefinedBy) -> Result<(), ApiError
     Ok(())
 }
 
+/// The options of a watch once these are given and those are taken back.
+pub(super) fn changed(watch: &Watch, given: Options, unset: &[String]) -> Result<Options, ApiError> {
+    let mut options = watch.spec.options.clone();
+    options.unset(unset)?;
+    Ok(given.or(&options))
+}
+
 impl Machine {
     pub(super) fn set(
         &mut self,
         now: Now,
         wanted: &str,
         options: Options,
+        unset: &[String],
         by: DefinedBy,
         out: &mut Vec<Effect>,
     ) -> Result<Outcome, ApiError> {
@@ -34,8 +42,8 @@ impl Machine {
         let mut result = Ok(());
         self.with(id, now, out, |watch, ctx| {
             // From the file come all options of a watch, from a person those to change.
-            let options = if by == DefinedBy::Config { options } else { options.or(&watch.spec.options) };
-            result = refuse_config(watch, by).and_then(|()| watch.set(options, &defaults, ctx));
+            let options = if by == DefinedBy::Config { Ok(options) } else { changed(watch, options, unset) };
+            result = refuse_config(watch, by).and(options).and_then(|options| watch.set(options, &defaults, ctx));
             if result.is_ok() {
                 watch.note(WatchChangeStatus::Changed, None, ctx);
                 ctx.store(StoreOp::Watch(watch.row()), None);
@@ -53,7 +61,7 @@ impl Machine {
         out: &mut Vec<Effect>,
     ) -> Result<Outcome, ApiError> {
         let options = Options { every: Some(every), ..Options::default() };
-        self.set(now, wanted, options, DefinedBy::Runtime, out)
+        self.set(now, wanted, options, &[], DefinedBy::Runtime, out)
     }
 
     pub(super) fn pause(

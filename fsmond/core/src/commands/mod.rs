@@ -4,6 +4,7 @@
 mod add;
 mod aside;
 mod change;
+mod dry;
 mod files;
 mod probe;
 mod remove;
@@ -33,7 +34,9 @@ impl Machine {
             Command::Add { spec, defined_by, only } => self.add(now, spec, defined_by, only, out),
             Command::Remove { watches, kill, by } => self.remove(now, &watches, kill, by, out),
             Command::Show(watches) => self.show(now, &watches),
-            Command::Set { watch, options, by } => self.set(now, &watch, options, by, out),
+            Command::Set { watch, options, unset, by } => self.set(now, &watch, options, &unset, by, out),
+            Command::DryAdd { spec, only } => self.dry_add(spec, only),
+            Command::DrySet { watch, options, unset } => self.dry_set(&watch, options, &unset),
             Command::SetInterval(watch, every) => self.set_interval(now, &watch, every, out),
             Command::Pause(watches) => self.pause(now, &watches, true, out),
             Command::Resume(watches) => self.pause(now, &watches, false, out),

@@ -15,6 +15,7 @@ use fsmon_protocol::verify::DifferenceKind;
 use std::sync::Arc;
 
 use super::{Name, NodeId, Stat, WatchId};
+use crate::preview::Trial;
 
 /// What somebody wants of the machine: one variant per verb.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +46,26 @@ pub enum Command {
         watch: String,
         /// The options that are given.
         options: Options,
+        /// Those that get their default back.
+        unset: Vec<String>,
         /// By whom.
         by: DefinedBy,
+    },
+    /// What would [`Command::Add`] do?
+    DryAdd {
+        /// As it was asked for.
+        spec: WatchSpec,
+        /// Where PATH is one file: its name.
+        only: Option<Name>,
+    },
+    /// What would [`Command::Set`] do?
+    DrySet {
+        /// Which watch.
+        watch: String,
+        /// The options that are given.
+        options: Options,
+        /// Those that get their default back.
+        unset: Vec<String>,
     },
     /// Change the schedule.
     SetInterval(String, SpanOrOff),
@@ -232,6 +251,8 @@ pub enum Answer {
     Files(FilesPage),
     /// Of how many files.
     Count(u64),
+    /// What to look for in a dry run.
+    Trial(Box<Trial>),
     /// Done.
     Done,
     /// Whether a probe was heard of.

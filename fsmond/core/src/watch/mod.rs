@@ -32,6 +32,7 @@ mod settle;
 mod status;
 pub mod suspects;
 mod tell;
+mod understood;
 mod verify;
 
 use std::collections::{HashMap, VecDeque};
@@ -48,7 +49,6 @@ use crate::filter::Filter;
 use crate::io::{GapRow, Held, Name, NodeId, RootFacts, WatchId, WatchRow};
 use crate::plan::Plan;
 use crate::shared::Ctx;
-use crate::template;
 use crate::tree::Tree;
 
 use asked::Asked;
@@ -60,8 +60,10 @@ use pending::PendingMap;
 use reconcile::{OpenGap, Scan};
 use rename::Limbo;
 use suspects::Suspects;
+use understood::filter_options;
 
 pub use runs::{record_lost, store_end};
+pub use understood::{Understood, root_of, understand};
 
 /// The root, as far as the source has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,10 +160,7 @@ impl Watch {
     /// A watch as it was asked for. Refuses what cannot be understood.
     pub fn new(row: WatchRow, spec: WatchSpec, defaults: &Options) -> Result<Self, ApiError> {
         let Understood { rules, filter, plan } = understand(&spec.options, defaults)?;
-        let root_path = match &row.only {
-            Some(_) => RawPath::from(row.path.as_path().parent().unwrap_or_else(|| row.path.as_path())),
-            None => row.path.clone(),
-        };
+        let root_path = root_of(&row.path, row.only.is_some());
         Ok(Self {
             id: row.id,
             name: row.name.clone(),
@@ -258,6 +257,11 @@ impl Watch {
     /// Whether its options make sense with these defaults.
     pub fn takes(&self, defaults: &Options) -> Result<(), ApiError> {
         understand(&self.spec.options, defaults).map(drop)
+    }
+
+    /// Where its path is one file: its name.
+    pub fn only(&self) -> Option<&Name> {
+        self.only.as_ref()
     }
 
     /// How its changes are seen.
@@ -369,28 +373,6 @@ impl Watch {
             self.filter.file(&rel)
         }
     }
-}
-
-/// The part of the rules that decides what is watched at all.
-fn filter_options(rules: &Rules) -> impl PartialEq + '_ {
-    (&rules.include, &rules.exclude, rules.recursive, rules.max_depth, rules.hidden, &rules.ready_file)
-}
-
-/// Options with every default, checked and understood.
-struct Understood {
-    rules: Arc<Rules>,
-    filter: Filter,
-    plan: Plan,
-}
-
-/// Fills in, checks and understands options.
-fn understand(options: &Options, defaults: &Options) -> Result<Understood, ApiError> {
-    let rules = Rules::from_options(&options.clone().or(defaults));
-    rules.check()?;
-    template::check(&rules.command)?;
-    let filter = Filter::new(&rules)?;
-    let plan = Plan::new(&rules)?;
-    Ok(Understood { rules: Arc::new(rules), filter, plan })
 }
 
 /// Full fingerprints of entries whose rows are not yet stored, by place.

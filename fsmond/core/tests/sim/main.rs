@@ -81,7 +81,8 @@ fn trouble(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng) {
             let concurrency = Some(random.u32(1..5));
             let settle = Some(Span::millis(random.u64(..200)));
             let options = Options { concurrency, settle, ..Options::default() };
-            daemon.say(disk, Command::Set { watch: "w".to_owned(), options, by: DefinedBy::Runtime });
+            daemon
+                .say(disk, Command::Set { watch: "w".to_owned(), options, unset: Vec::new(), by: DefinedBy::Runtime });
         }
         // The root goes; an empty one may be made in its place; then the true one is back.
         _ if disk.away => disk.put_root(random.u8(..3) > 0),

@@ -86,7 +86,7 @@ async fn what_the_core_or_the_app_refuses_reaches_the_client() {
         client.pause(waiting(0), vec![]).await.unwrap().map(drop),
         client.resume(waiting(0), vec![]).await.unwrap().map(drop),
         client.remove(waiting(0), vec![], false).await.unwrap().map(drop),
-        client.set(waiting(0), "w1".into(), Options::default()).await.unwrap().map(drop),
+        client.set(waiting(0), "w1".into(), Options::default(), vec![]).await.unwrap().map(drop),
         client.log_level(waiting(0), "loud".into()).await.unwrap(),
     ];
     assert!(usage.iter().all(|result| result.as_ref().is_err_and(|error| error.kind == ErrorKind::Usage)));

@@ -18,7 +18,8 @@ use crate::rpc::Fsmon;
 use crate::rpc::codec::encode;
 use crate::rpc::server::{channel, transport};
 use crate::rpc_types::{
-    GapsRequest, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply, TailRequest,
+    DryRun, GapsRequest, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply,
+    TailRequest,
 };
 use crate::run::RunInfo;
 use crate::spec::{Options, WatchSpec};
@@ -48,7 +49,7 @@ refuse! {
     remove(Vec<String>, bool) -> Vec<Removed>;
     list() -> Vec<WatchStatus>;
     show(String) -> WatchStatus;
-    set(String, Options) -> WatchStatus;
+    set(String, Options, Vec<String>) -> WatchStatus;
     set_interval(String, SpanOrOff) -> WatchStatus;
     pause(Vec<String>) -> Vec<WatchStatus>;
     resume(Vec<String>) -> Vec<WatchStatus>;
@@ -67,6 +68,8 @@ refuse! {
     gaps(GapsRequest) -> Vec<GapInfo>;
     accept(String) -> u64;
     verify(VerifyRequest) -> VerifyReply;
+    dry_add(WatchSpec) -> DryRun;
+    dry_set(String, Options, Vec<String>) -> DryRun;
 }
 
 struct Daemon {

@@ -309,8 +309,11 @@ impl Story {
             "remove" => Command::Remove { watches: wanted, kill, by: DefinedBy::Runtime },
             "run-now" => Command::RunNow { watches: wanted, all_files },
             "set" => {
-                let (_, options) = options_from(&wanted[1..].join(" "))?;
-                Command::Set { watch: first, options, by: DefinedBy::Runtime }
+                let (unset, given) = wanted[1..].iter().partition::<Vec<&String>, _>(|w| w.starts_with("--unset="));
+                let unset = unset.iter().map(|w| w["--unset=".len()..].to_owned()).collect();
+                let given: Vec<&str> = given.into_iter().map(String::as_str).collect();
+                let (_, options) = options_from(&given.join(" "))?;
+                Command::Set { watch: first, options, unset, by: DefinedBy::Runtime }
             }
             "set-interval" => {
                 let every: SpanOrOff = wanted.get(1).ok_or("how often?")?.parse().map_err(|e| format!("{e}"))?;
