@@ -24,8 +24,19 @@ use super::source::{Folder, Key, Source};
 use super::threads::{Threads, lock};
 use crate::edges::HintRing;
 
-/// How many instances one daemon uses; the system gives each user 128 by default.
+/// How many instances one daemon uses at most; the system gives each user 128 by default.
 const INSTANCES: usize = 16;
+
+/// How many instances this daemon uses: fewer where the limit on open files is low. Each takes two descriptors, and
+/// what looks, stores, answers and runs commands needs some 24: a daemon that only hears would process nothing.
+fn most_instances() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    instances_within(limit)
+}
+
+fn instances_within(open_files: u64) -> usize {
+    usize::try_from((open_files / 8).saturating_sub(3)).unwrap_or(INSTANCES).clamp(1, INSTANCES)
+}
 
 /// All instances.
 pub struct Instances {
@@ -58,7 +69,7 @@ impl Instances {
         list.retain(|instance| instance.strong_count() > 0);
         let mut open: Vec<Arc<Instance>> = list.iter().filter_map(Weak::upgrade).collect();
         open.retain(|instance| !instance.quit.load(Ordering::Acquire));
-        if open.len() < INSTANCES {
+        if open.len() < most_instances() {
             match Instance::start(watch, &self.threads, &self.ring) {
                 Ok(instance) => {
                     list.push(Arc::downgrade(&instance));
@@ -146,5 +157,16 @@ impl Source for Instance {
             // Under the lock, so that nobody joins an instance that ends.
             self.quit();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_limit_on_open_files_leaves_room_for_all_else() {
+        let counts = [0, 32, 64, 1024, u64::MAX].map(instances_within);
+        assert_eq!(counts, [1, 1, 5, 16, 16]);
     }
 }
