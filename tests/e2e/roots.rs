@@ -178,7 +178,8 @@ fn a_folder_that_cannot_be_read_is_counted_and_found_when_it_can() {
 
 #[test]
 fn a_file_system_that_hangs_makes_only_its_own_watch_stuck() {
-    let d = Daemon::start();
+    // Before what unmounts, so that its folder is removed after that, also where the test fails.
+    let mut d = Daemon::start();
     let job = d.job();
     let (behind, front) = (d.dir("behind"), d.dir("front"));
     let bindfs = Command::new("bindfs").arg("-f").args([&behind, &front]).stdout(Stdio::null()).spawn();
@@ -206,7 +207,6 @@ fn a_file_system_that_hangs_makes_only_its_own_watch_stuck() {
     d.wait_watching("front");
     process::signal(unmount.1.id(), Signal::SIGSTOP);
     d.wait_state("front", "stuck");
-    let mut d = d;
     assert_eq!(d.stop(), Some(0), "it stops all the same");
 }
 

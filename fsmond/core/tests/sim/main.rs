@@ -206,7 +206,7 @@ fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SIM_SEEDS").unwrap_or(5_000),
+        None => 0..number("SIM_SEEDS").unwrap_or(10_000),
     }
 }
 
