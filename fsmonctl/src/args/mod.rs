@@ -164,7 +164,16 @@ mod tests {
             let (_, examples) = help.split_once("EXAMPLES").unwrap();
             for line in examples.lines().filter_map(|l| l.trim().strip_prefix("fsmonctl ")) {
                 let line = line.split("  ").next().unwrap_or(line);
-                let words = line.split(" | ").next().unwrap_or(line).split(" > ").next().unwrap_or(line);
+                let words = line
+                    .split(" | ")
+                    .next()
+                    .unwrap_or(line)
+                    .split(" > ")
+                    .next()
+                    .unwrap_or(line)
+                    .split(" && ")
+                    .next()
+                    .unwrap_or(line);
                 let words = shell_words(words);
                 let parsed = Cli::try_parse_from(std::iter::once("fsmonctl".to_owned()).chain(words.clone()));
                 assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
