@@ -31,6 +31,7 @@ use crate::host::chain::chain;
 use crate::host::daemonize::{Readiness, Side, daemonize, foreground};
 use crate::host::identity::become_user;
 use crate::host::log::{self, LogHandle, OnOpen};
+use crate::host::memory;
 use crate::host::notify;
 use crate::host::signals::{Signals, undo_inherited};
 use crate::watch::OwnFiles;
@@ -47,6 +48,7 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// The whole program. Gives the code to end with: 0, 1 (failed), 2 (usage), 78 (bad config).
 pub fn main() -> ExitCode {
     undo_inherited();
+    memory::give_back_at_once();
     let args = Args::parse();
     if let Some(Err(error)) = args.user.as_deref().map(become_user) {
         return Failure::of(error).said_on_stderr();

@@ -18,6 +18,7 @@ pub mod limits;
 mod linux;
 pub mod lock;
 pub mod log;
+pub mod memory;
 pub mod notify;
 pub mod ownership;
 pub mod signals;
