@@ -195,6 +195,8 @@ pub struct RunRecord {
     pub path: Option<RawPath>,
     /// How the command ended, once it has.
     pub outcome: Option<Outcome>,
+    /// How many files it was given, where it is not for one file alone.
+    pub files: Option<u64>,
 }
 
 /// One due time of a schedule, and what came of it.

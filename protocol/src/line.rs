@@ -5,7 +5,7 @@
 //! socket, and nothing here reads a clock.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -60,6 +60,8 @@ pub struct JsonLine<'a> {
     pub error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,6 +143,7 @@ impl<'a> JsonLine<'a> {
             _ => {}
         }
         self.ms = run.ms;
+        self.files = run.files;
         if let Some(path) = &run.path {
             self.set_path(path);
         }
@@ -277,6 +280,10 @@ fn run_text(run: &RunRecord) -> String {
     if let Some(path) = &run.path {
         text.push_str("  ");
         text.push_str(&path::quote(path.as_bytes()));
+    }
+    if let Some(files) = run.files {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "  {files} file{}", if files == 1 { "" } else { "s" });
     }
     let mut details = vec![run.trigger.as_str().to_owned(), format!("attempt {}", run.attempt)];
     details.extend(run.outcome.as_ref().map(ToString::to_string));

@@ -140,4 +140,6 @@ pub struct RunInfo {
     pub output_dropped: u64,
     /// The same for every attempt at the same version of the same file.
     pub event_id: String,
+    /// How many files it was given, where it is not for one file alone.
+    pub files: Option<u64>,
 }

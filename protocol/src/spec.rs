@@ -6,9 +6,10 @@ use crate::error::ApiError;
 use crate::event::EventKind;
 use crate::units::{Size, Span, SpanOrOff};
 
+mod modes;
 mod words;
 
-pub use words::{Backend, CatchUp, Existing, OnSchedule, Stdin};
+pub use words::{Backend, CatchUp, Existing, Mode, OnSchedule, Stdin};
 
 /// A watch as it is defined: name, path, and the options that were given. Everything left out takes its default
 /// where the daemon resolves it into [`Rules`]. In TOML the options stand beside name and path: the daemon's config
@@ -99,6 +100,12 @@ pub struct Options {
     pub ready_file: Option<String>,
     /// How old the last change of a file must be before it is processed.
     pub min_age: Option<Span>,
+    /// What one run of the command is for.
+    pub mode: Option<Mode>,
+    /// How many files a batch has at most.
+    pub batch_max: Option<u32>,
+    /// How long a batch waits for more files.
+    pub batch_wait: Option<Span>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -140,7 +147,10 @@ macro_rules! for_every_option {
             jitter,
             catch_up,
             ready_file,
-            min_age
+            min_age,
+            mode,
+            batch_max,
+            batch_wait
         )
     };
 }
@@ -230,6 +240,9 @@ pub struct Rules {
     pub catch_up: CatchUp,
     pub ready_file: Option<String>,
     pub min_age: Span,
+    pub mode: Mode,
+    pub batch_max: u32,
+    pub batch_wait: Span,
 }
 
 impl Rules {
@@ -277,6 +290,9 @@ impl Rules {
             catch_up: o.catch_up.unwrap_or_default(),
             ready_file: o.ready_file.filter(|pattern| !pattern.is_empty()),
             min_age: o.min_age.unwrap_or(Span::secs(0)),
+            mode: o.mode.unwrap_or_default(),
+            batch_max: o.batch_max.unwrap_or(1000),
+            batch_wait: o.batch_wait.unwrap_or(Span::secs(1)),
         }
     }
 
@@ -303,6 +319,7 @@ impl Rules {
             }
         }
         self.check_schedule()?;
+        self.check_mode()?;
         if let (Some(min), Some(max)) = (self.min_size, self.max_size)
             && min > max
         {

@@ -6,7 +6,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{Backend, CatchUp, Existing, OnSchedule, Options, Stdin};
+use fsmon_protocol::spec::{Backend, CatchUp, Existing, Mode, OnSchedule, Options, Stdin};
 use fsmon_protocol::{ApiError, Size, Span, SpanOrOff};
 
 // A doc comment here would replace that of the verbs this struct is flattened into.
@@ -125,6 +125,18 @@ pub struct OptionArgs {
     #[arg(long, value_name = "D", help_heading = "The command")]
     backoff: Option<Span>,
 
+    /// What one run is for: each file, or a batch of many [default: each]
+    #[arg(long, value_name = "WHAT", value_parser = words(MODES), help_heading = "The command")]
+    mode: Option<Mode>,
+
+    /// How many files a batch has at most [default: 1000]
+    #[arg(long, value_name = "N", help_heading = "The command")]
+    batch_max: Option<u32>,
+
+    /// How long a batch waits for more files once one is ready [default: 1s]
+    #[arg(long, value_name = "D", help_heading = "The command")]
+    batch_wait: Option<Span>,
+
     /// Folder the command runs in [default: the root of the watch]
     #[arg(long, value_name = "DIR", help_heading = "The command")]
     cwd: Option<std::path::PathBuf>,
@@ -181,6 +193,7 @@ const EXISTING: &[Word<Existing>] = &[("skip", Existing::Skip), ("run", Existing
 const ON_SCHEDULE: &[Word<OnSchedule>] =
     &[("pending", OnSchedule::Pending), ("all", OnSchedule::All), ("once", OnSchedule::Once)];
 const CATCH_UP: &[Word<CatchUp>] = &[("none", CatchUp::None), ("once", CatchUp::Once)];
+const MODES: &[Word<Mode>] = &[("each", Mode::Each), ("batch", Mode::Batch)];
 const STDIN: &[Word<Stdin>] = &[("none", Stdin::None), ("json", Stdin::Json)];
 const KINDS: &[Word<EventKind>] = &[
     ("create", EventKind::Create),
@@ -238,6 +251,9 @@ impl OptionArgs {
             catch_up: self.catch_up,
             ready_file: self.ready_file,
             min_age: self.min_age,
+            mode: self.mode,
+            batch_max: self.batch_max,
+            batch_wait: self.batch_wait,
         })
     }
 }
@@ -326,6 +342,9 @@ mod tests {
             "--catch-up=none",
             "--ready-file={name}.done",
             "--min-age=5s",
+            "--mode=batch",
+            "--batch-max=50",
+            "--batch-wait=7s",
         ])
         .unwrap();
         let text = serde_json::to_value(&got).unwrap();

@@ -29,6 +29,9 @@ pub fn run(info: &RunInfo) -> Value {
             object["path_bytes"] = json!(bytes);
         }
     }
+    if let Some(files) = info.files {
+        object["files"] = json!(files);
+    }
     if let Some(ms) = info.ms {
         object["ms"] = json!(ms);
     }
@@ -164,6 +167,7 @@ mod tests {
             output_bytes: 5,
             output_dropped: 0,
             event_id: "e".into(),
+            files: None,
         };
         let object = run(&info);
         assert_eq!(object["path"], "/data/\u{fffd}");

@@ -3,7 +3,7 @@
 use fsmon_protocol::Timestamp;
 use fsmon_protocol::path::{escape, tame};
 use fsmon_protocol::run::RunInfo;
-use fsmon_protocol::spec::{Existing, Rules, Stdin};
+use fsmon_protocol::spec::{Existing, Mode, Rules, Stdin};
 use fsmon_protocol::status::{DaemonStatus, DefinedBy, WatchState, WatchStatus};
 
 use super::gaps::open_gap;
@@ -156,7 +156,7 @@ impl Out {
                 run.trigger.as_str().into(),
                 relative(run.started, now),
                 run.ms.map_or_else(|| "-".into(), took),
-                run.path.as_ref().map_or_else(|| "-".into(), ToString::to_string),
+                files_of(run),
             ]);
         }
         let mut lines = sheet.lines().into_iter();
@@ -171,6 +171,16 @@ impl Out {
             self.line(&format!("{before}{}", after.replacen(word, &self.style().run(run.status), 1)))?;
         }
         Ok(())
+    }
+}
+
+/// What a run was for: its file; how many files a batch had; the root and how many changes a run for the whole watch had.
+fn files_of(run: &RunInfo) -> String {
+    match (&run.path, run.files) {
+        (Some(path), None) => path.to_string(),
+        (Some(root), Some(changes)) => format!("{root} ({})", count(changes, "change")),
+        (None, Some(files)) => count(files, "file"),
+        (None, None) => "-".into(),
     }
 }
 
@@ -274,25 +284,33 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("catch-up", r.catch_up.as_str().into()),
         ("rescan", r.rescan.to_string()),
         ("on-schedule", r.on_schedule.as_str().into()),
+        ("mode", r.mode.as_str().into()),
         ("concurrency", r.concurrency.to_string()),
         ("timeout", r.timeout.to_string()),
         ("grace", r.grace.to_string()),
         ("retries", r.retries.to_string()),
         ("backoff", r.backoff.to_string()),
-        (
-            "stdin",
-            match r.stdin {
-                Stdin::None => "none",
-                Stdin::Json => "json",
-            }
-            .into(),
-        ),
-        ("path appended", yes(r.append_path)),
         ("poll-interval", r.poll_interval.to_string()),
         ("allow-missing", yes(r.allow_missing)),
         ("attrib", yes(r.attrib)),
         ("run-as", r.run_as.clone().unwrap_or_else(|| "the daemon's user".into())),
     ];
+    match r.mode {
+        Mode::Each => rows.extend([
+            (
+                "stdin",
+                match r.stdin {
+                    Stdin::None => "none",
+                    Stdin::Json => "json",
+                }
+                .into(),
+            ),
+            ("path appended", yes(r.append_path)),
+        ]),
+        Mode::Batch => {
+            rows.extend([("batch-max", r.batch_max.to_string()), ("batch-wait", r.batch_wait.to_string())]);
+        }
+    }
     rows.extend(r.ready_file.as_ref().map(|pattern| ("ready-file", escape(pattern.as_bytes()).into_owned())));
     rows.extend(r.min_size.map(|size| ("min-size", size.to_string())));
     rows.extend(r.max_size.map(|size| ("max-size", size.to_string())));

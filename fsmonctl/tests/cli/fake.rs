@@ -437,6 +437,7 @@ pub fn run_info(run: u64, path: &[u8]) -> RunInfo {
         output_bytes: 5,
         output_dropped: 0,
         event_id: "e1".into(),
+        files: None,
     }
 }
 

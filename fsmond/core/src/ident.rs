@@ -63,6 +63,11 @@ pub fn ctime_hash(ctime: i64) -> u32 {
     u32::try_from(low ^ high.wrapping_mul(0x85eb_ca6b) & 0xffff_ffff).unwrap_or_default()
 }
 
+/// `FSMON_BATCH_ID`: the same for every attempt at the same versions of the same files, each of which has its event id.
+pub fn batch_id<'a>(events: impl Iterator<Item = &'a str>) -> String {
+    format!("{:032x}", events.fold(Fnv::new(), |hash, event| hash.add(event.as_bytes())).0)
+}
+
 /// `FSMON_EVENT_ID`: the same for every attempt at the same version of the same file. `sweep` is the number of the
 /// sweep or manual request, 0 for changes.
 pub fn event_id(watch: WatchId, rel: &[u8], kind: EventKind, seen: Option<&Fingerprint>, sweep: u64) -> String {

@@ -13,6 +13,7 @@ mod machine;
 pub mod plan;
 pub mod preview;
 pub mod ready;
+mod runs;
 mod shared;
 mod sweep;
 pub mod template;

@@ -12,6 +12,7 @@ use fsmon_protocol::units::Timestamp;
 use crate::io::{
     Ack, Effect, GapRow, Input, JournalRow, NodeRow, Now, RunId, RunRow, Settings, Token, WatchId, WatchRow,
 };
+use crate::runs::Runs;
 use crate::shared::{Ctx, Shared};
 use crate::sweep::Sweeps;
 use crate::watch::{Watch, record_lost, store_end};
@@ -63,7 +64,7 @@ impl Machine {
             next_seq: numbers.seq.max(1),
             next_run: numbers.run.max(1),
             random: fastrand::Rng::with_seed(seed),
-            runs: HashMap::new(),
+            runs: Runs::default(),
             max_runs: settings.max_runs.max(1),
             sweeps: Sweeps::default(),
             counters: Counters::default(),
@@ -186,10 +187,10 @@ impl Machine {
             Input::Stored(acks) => acks.into_iter().for_each(|ack| self.on_stored(now, ack, out)),
             Input::StoreState(error) => self.shared.store_error = error,
             Input::RunEnded(ended) => {
-                let Some(watch) = self.shared.runs.get(&ended.run).map(|run| run.watch) else { return };
+                let Some(watch) = self.shared.runs.get(ended.run).map(|run| run.watch) else { return };
                 if self.watches.contains_key(&watch) {
                     self.with(watch, now, out, |watch, ctx| watch.on_run_ended(&ended, ctx));
-                } else if let Some(run) = self.shared.runs.remove(&ended.run) {
+                } else if let Some(run) = self.shared.runs.remove(ended.run) {
                     // Its watch was removed meanwhile; the run is history all the same.
                     let status = match ended.outcome {
                         Outcome::Exited(0) => RunStatus::Ok,
@@ -210,7 +211,7 @@ impl Machine {
             Ack::RunStart(watch, run) => {
                 if self.watches.contains_key(&watch) {
                     self.with(watch, now, out, |watch, ctx| watch.on_run_recorded(run, ctx));
-                } else if let Some(gone) = self.shared.runs.remove(&run) {
+                } else if let Some(gone) = self.shared.runs.remove(run) {
                     let mut ctx = Ctx { now, out, shared: &mut self.shared };
                     store_end(run, &gone, RunStatus::Vanished, None, &mut ctx);
                 }

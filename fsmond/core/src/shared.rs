@@ -1,15 +1,13 @@
 //! What all watches share: numbers, limits, running commands, sweeps, and the way out.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use fsmon_protocol::RawPath;
-use fsmon_protocol::event::{EventKind, Record, What};
+use fsmon_protocol::event::{Record, What};
 use fsmon_protocol::fingerprint::Fingerprint;
-use fsmon_protocol::run::Trigger;
 use fsmon_protocol::status::Counters;
 
-use crate::io::{Ack, Effect, JournalRow, LogLevel, NodeId, Now, RunId, StoreOp, WatchId};
+use crate::io::{Ack, Effect, JournalRow, LogLevel, Now, RunId, StoreOp, WatchId};
+use crate::runs::Runs;
 use crate::sweep::Sweeps;
 
 /// What all watches share.
@@ -22,7 +20,7 @@ pub struct Shared {
     /// For jitter only.
     pub random: fastrand::Rng,
     /// Runs that are being recorded or whose command runs.
-    pub runs: HashMap<RunId, Run>,
+    pub runs: Runs,
     /// How many commands run at once over all watches.
     pub max_runs: u32,
     /// Sweeps, those of late included.
@@ -35,37 +33,6 @@ pub struct Shared {
     pub stopping: bool,
     /// The last number given to a look or a listing.
     pub last_tag: u32,
-}
-
-/// A run under way.
-#[derive(Debug)]
-pub struct Run {
-    /// Its watch.
-    pub watch: WatchId,
-    /// Its watch's name.
-    pub watch_name: Arc<str>,
-    /// The file.
-    pub node: NodeId,
-    /// The file's absolute path when it was given out.
-    pub path: RawPath,
-    /// Its path relative to the root then.
-    pub rel: RawPath,
-    /// What happened to it.
-    pub kind: EventKind,
-    /// Its absolute path before a rename.
-    pub from: Option<RawPath>,
-    /// Why.
-    pub trigger: Trigger,
-    /// Which attempt, from 1.
-    pub attempt: u32,
-    /// The key of this version.
-    pub event_id: String,
-    /// What was given out.
-    pub seen: Option<Fingerprint>,
-    /// Journal number of its start.
-    pub seq: u64,
-    /// Whether the command was started.
-    pub spawned: bool,
 }
 
 impl Shared {

@@ -9,13 +9,16 @@
 //! - Where no argument has a placeholder, the absolute path is appended as the last one, unless that is turned off.
 //! - A value that begins an argument and itself begins with `-` gets `./` before it. `{path}`, `{dir}`, `{root}` and
 //!   `{old_path}` are absolute and never need it.
+//! - A run for many files takes `{paths}`, an argument of its own in whose place all their paths stand, and no
+//!   placeholder of one file.
 //! - The program takes no placeholder, and neither does text that a shell or another interpreter reads as code: see
 //!   [`check`].
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use fsmon_protocol::ApiError;
+use fsmon_protocol::spec::Mode;
+use fsmon_protocol::{ApiError, RawPath};
 
 mod code;
 
@@ -50,12 +53,16 @@ enum Placeholder {
     Event,
     Trigger,
     Watch,
+    Paths,
 }
+
+/// How the paths of a batch are written.
+const PATHS: &str = "{paths}";
 
 /// Every placeholder by how it is written: the absolute path of the file; the path relative to the root; the last
 /// component; that without, and only, its last extension (`.bashrc` has none); the absolute folder of the file; the
-/// root; the absolute path before a rename; what happened; why the run is made; the watch's name.
-const PLACEHOLDERS: [(&str, Placeholder); 11] = [
+/// root; the absolute path before a rename; what happened; why the run is made; the watch's name; the paths of a batch.
+const PLACEHOLDERS: [(&str, Placeholder); 12] = [
     ("{path}", Placeholder::Path),
     ("{rel}", Placeholder::Rel),
     ("{name}", Placeholder::Name),
@@ -67,6 +74,7 @@ const PLACEHOLDERS: [(&str, Placeholder); 11] = [
     ("{event}", Placeholder::Event),
     ("{trigger}", Placeholder::Trigger),
     ("{watch}", Placeholder::Watch),
+    (PATHS, Placeholder::Paths),
 ];
 
 impl Values<'_> {
@@ -90,6 +98,8 @@ impl Values<'_> {
             Placeholder::Event => out.extend_from_slice(self.event.as_bytes()),
             Placeholder::Trigger => out.extend_from_slice(self.trigger.as_bytes()),
             Placeholder::Watch => out.extend_from_slice(self.watch.as_bytes()),
+            // It stands alone, where it stands at all.
+            Placeholder::Paths => {}
         }
         if start == 0 && out.first() == Some(&b'-') {
             out.splice(0..0, *b"./");
@@ -99,8 +109,9 @@ impl Values<'_> {
 
 /// Refuses a command in which the name of a file would be run: a placeholder in the program, or in text that a
 /// program known to read code from its arguments would take as code (shells after `-c`, also behind `env`, `nice` and
-/// the like, and interpreters such as `python -c`). An empty list is no command and fine.
-pub fn check(argv: &[String]) -> Result<(), ApiError> {
+/// the like, and interpreters such as `python -c`); and one with a placeholder for which a run of this mode has no
+/// value. An empty list is no command and fine.
+pub fn check(argv: &[String], mode: Mode) -> Result<(), ApiError> {
     let Some(program) = argv.first() else { return Ok(()) };
     if let Some(placeholder) = first_placeholder(program) {
         return Err(ApiError::usage(format!(
@@ -109,7 +120,44 @@ pub fn check(argv: &[String]) -> Result<(), ApiError> {
         ))
         .hint("name the program itself; placeholders go into its arguments"));
     }
-    code::check(argv)
+    code::check(argv)?;
+    argv.iter().skip(1).try_for_each(|word| check_mode(word, mode))?;
+    if argv.iter().filter(|word| *word == PATHS).count() > 1 {
+        return Err(ApiError::usage("{paths} stands twice in the command").hint("name the files of a batch once"));
+    }
+    Ok(())
+}
+
+/// Refuses a placeholder that has no value in runs of this mode.
+fn check_mode(word: &str, mode: Mode) -> Result<(), ApiError> {
+    let mut rest = word;
+    while let Some((at, written, placeholder)) = next_placeholder(rest) {
+        rest = &rest[at + written.len()..];
+        match (mode, placeholder) {
+            (Mode::Each, Placeholder::Paths) => {
+                return Err(ApiError::usage("{paths} stands for the files of a batch, and each run is for one file")
+                    .hint("say --mode batch, or write {path}"));
+            }
+            (Mode::Batch, Placeholder::Paths) if word != PATHS => {
+                let shown = fsmon_protocol::path::escape(word.as_bytes());
+                return Err(ApiError::usage(format!("{{paths}} is only a part of the argument '{shown}'"))
+                    .hint("write it as an argument of its own: each path becomes one"));
+            }
+            (Mode::Batch, Placeholder::Paths | Placeholder::Root | Placeholder::Trigger | Placeholder::Watch)
+            | (Mode::Each, _) => {}
+            (Mode::Batch, _) => {
+                return Err(ApiError::usage(format!("{written} is about one file, and a batch has many")).hint(
+                    "write {paths}, or nothing: then the files come as JSON lines on stdin, with all that is known of each",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the paths of a batch stand in the command.
+pub fn takes_paths(argv: &[String]) -> bool {
+    argv.iter().any(|word| word == PATHS)
 }
 
 /// The argv for one file: as many arguments as the template has, or one more where the path is appended. Assumes a
@@ -118,18 +166,9 @@ pub fn expand(argv: &[String], values: &Values<'_>, append_path: bool) -> Vec<Os
     let mut found = false;
     let mut out = Vec::with_capacity(argv.len() + 1);
     for (index, word) in argv.iter().enumerate() {
-        let mut argument = Vec::with_capacity(word.len() + 64);
-        let mut rest = word.as_str();
-        while index > 0
-            && let Some((at, text, placeholder)) = next_placeholder(rest)
-        {
-            found = true;
-            argument.extend_from_slice(&rest.as_bytes()[..at]);
-            values.append(placeholder, &mut argument);
-            rest = &rest[at + text.len()..];
-        }
-        argument.extend_from_slice(rest.as_bytes());
-        out.push(OsString::from_vec(argument));
+        let (argument, replaced) = if index == 0 { (OsString::from(word), false) } else { replace(word, values) };
+        found |= replaced;
+        out.push(argument);
     }
     if !found && append_path && !out.is_empty() {
         let mut path = Vec::with_capacity(values.root.len() + values.rel.len() + 1);
@@ -137,6 +176,39 @@ pub fn expand(argv: &[String], values: &Values<'_>, append_path: bool) -> Vec<Os
         out.push(OsString::from_vec(path));
     }
     out
+}
+
+/// The argv for a batch: where `{paths}` stands, an argument for each of these absolute paths.
+pub fn expand_batch<'a>(
+    argv: &[String],
+    values: &Values<'_>,
+    paths: impl Iterator<Item = &'a RawPath>,
+) -> Vec<OsString> {
+    let mut paths = Some(paths);
+    let mut out = Vec::new();
+    for (index, word) in argv.iter().enumerate() {
+        match (word == PATHS).then(|| paths.take()).flatten() {
+            Some(paths) => out.extend(paths.map(|path| OsString::from_vec(path.as_bytes().to_vec()))),
+            None if index == 0 => out.push(OsString::from(word)),
+            None => out.push(replace(word, values).0),
+        }
+    }
+    out
+}
+
+/// An argument with its placeholders replaced, and whether it had any.
+fn replace(word: &str, values: &Values<'_>) -> (OsString, bool) {
+    let mut found = false;
+    let mut argument = Vec::with_capacity(word.len() + 64);
+    let mut rest = word;
+    while let Some((at, text, placeholder)) = next_placeholder(rest) {
+        found = true;
+        argument.extend_from_slice(&rest.as_bytes()[..at]);
+        values.append(placeholder, &mut argument);
+        rest = &rest[at + text.len()..];
+    }
+    argument.extend_from_slice(rest.as_bytes());
+    (OsString::from_vec(argument), found)
 }
 
 /// The first placeholder in `text`: where it is, how it is written, and which it is.

@@ -170,7 +170,7 @@ pub fn load_config(file: &ConfigFile, one_watch: bool) -> Result<Config, ConfigE
 
 /// What only the core can say about rules: whether it understands their globs and their command.
 fn check(rules: &Rules) -> Result<(), ApiError> {
-    template::check(&rules.command)?;
+    template::check(&rules.command, rules.mode)?;
     Plan::new(rules)?;
     Filter::new(rules).map(drop)
 }

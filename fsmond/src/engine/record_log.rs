@@ -57,6 +57,7 @@ fn log_run(watch: &str, run: &RunRecord) {
                 watch,
                 run = run.run,
                 path,
+                files = run.files,
                 trigger = run.trigger.as_str(),
                 attempt = run.attempt,
                 exit = run.exit,

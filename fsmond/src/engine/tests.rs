@@ -50,6 +50,7 @@ fn run_row() -> RunRow {
         attempt: 1,
         started: Timestamp(0),
         event_id: String::new(),
+        files: None,
     }
 }
 

@@ -119,6 +119,7 @@ fn run_info(run: RunId) -> RunInfo {
         output_bytes: 0,
         output_dropped: 0,
         event_id: String::new(),
+        files: None,
     }
 }
 

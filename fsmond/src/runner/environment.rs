@@ -10,6 +10,7 @@ use fsmon_core::io::SpawnRequest;
 use fsmon_protocol::event::EventKind;
 use nix::unistd::{Uid, User};
 
+use super::batch_of;
 use super::run_as::Account;
 
 /// Where the programs of a system usually are, for a daemon that was started without a `PATH`.
@@ -22,6 +23,8 @@ pub(super) const DAEMON: &str = "FSMON_DAEMON";
 pub(super) const RUN: &str = "FSMON_RUN";
 /// The same for every attempt at the same version of the same file.
 pub(super) const EVENT_ID: &str = "FSMON_EVENT_ID";
+/// In its place for a batch: the same for every attempt at the same versions of the same files.
+pub(super) const BATCH_ID: &str = "FSMON_BATCH_ID";
 
 /// Names and values, sorted by name.
 pub(super) type Environment = BTreeMap<OsString, OsString>;
@@ -64,15 +67,19 @@ pub(super) fn of_run(base: &Environment, request: &SpawnRequest, account: Option
         environment.insert(name.into(), OsStr::from_bytes(value).to_owned());
     };
     set("FSMON_TRIGGER", request.trigger.as_str().as_bytes());
-    set("FSMON_EVENT", request.kind.as_str().as_bytes());
-    set("FSMON_PATH", request.root.join(request.rel.as_bytes()).as_bytes());
-    if let (EventKind::Rename, Some(from)) = (request.kind, &request.from) {
-        set("FSMON_OLD_PATH", from.as_bytes());
+    if batch_of(request).is_some() {
+        set(BATCH_ID, request.event_id.as_bytes());
+    } else {
+        set("FSMON_EVENT", request.kind.as_str().as_bytes());
+        set("FSMON_PATH", request.root.join(request.rel.as_bytes()).as_bytes());
+        if let (EventKind::Rename, Some(from)) = (request.kind, &request.from) {
+            set("FSMON_OLD_PATH", from.as_bytes());
+        }
+        set(EVENT_ID, request.event_id.as_bytes());
     }
     set("FSMON_ROOT", request.root.as_bytes());
     set("FSMON_WATCH", request.watch_name.as_bytes());
     set(RUN, request.run.to_string().as_bytes());
-    set(EVENT_ID, request.event_id.as_bytes());
     set("FSMON_ATTEMPT", request.attempt.to_string().as_bytes());
     environment
 }

@@ -2,7 +2,7 @@
 //! them, before any of their files runs again.
 //!
 //! They are known by what every command of a run has in its environment: `FSMON_DAEMON`, `FSMON_RUN` and
-//! `FSMON_EVENT_ID`. A process that gave itself a new environment is still found where another of its process group
+//! `FSMON_EVENT_ID`, or `FSMON_BATCH_ID`. A process that gave itself a new environment is still found where another of its process group
 //! has it. Only Linux shows the environment of processes in a way that can be relied on.
 
 use std::time::Duration;
@@ -51,7 +51,7 @@ mod linux {
     use tokio::time::{Instant, sleep};
 
     use super::Leftover;
-    use crate::runner::environment::{DAEMON, EVENT_ID, RUN};
+    use crate::runner::environment::{BATCH_ID, DAEMON, EVENT_ID, RUN};
     use crate::runner::processes::{Process, all, environment, own, send, value};
 
     /// How long killed processes may take to disappear.
@@ -116,7 +116,7 @@ mod linux {
             return None;
         }
         let run: RunId = std::str::from_utf8(value(environment, RUN)?).ok()?.parse().ok()?;
-        let event_id = value(environment, EVENT_ID)?;
+        let event_id = value(environment, EVENT_ID).or_else(|| value(environment, BATCH_ID))?;
         runs.iter().any(|(r, id)| *r == run && id.as_bytes() == event_id).then_some(run)
     }
 

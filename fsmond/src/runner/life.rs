@@ -31,7 +31,7 @@ use super::leader::Leader;
 use super::output::Capture;
 use super::run_as::Account;
 use super::stdin::{Feed, stdin_of};
-use super::{Shared, environment, program, stragglers, trust};
+use super::{Shared, batch_of, environment, program, stragglers, trust};
 
 /// How long output is still read after the leader has exited, while somebody else holds the pipe.
 const LINGER: Duration = Duration::from_millis(100);
@@ -211,6 +211,16 @@ fn by_itself(status: io::Result<ExitStatus>) -> Outcome {
     }
 }
 
+/// Refuses to run as root where others could put something else in the place of a file.
+fn check_places(request: &SpawnRequest) -> Result<(), String> {
+    let root = request.root.as_path();
+    let Some(files) = batch_of(request) else { return trust::check_place(root, request.rel.as_path()) };
+    files.iter().try_for_each(|file| {
+        let path = file.path.as_path();
+        trust::check_place(root, path.strip_prefix(root).unwrap_or(path))
+    })
+}
+
 /// Starts a command; blocks. Within a runtime's blocking thread.
 fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
     let values = Values {
@@ -221,7 +231,10 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
         trigger: request.trigger.as_str(),
         watch: &request.watch_name,
     };
-    let argv = template::expand(&request.rules.command, &values, request.rules.append_path);
+    let argv = match batch_of(request) {
+        Some(files) => template::expand_batch(&request.rules.command, &values, files.iter().map(|file| &file.path)),
+        None => template::expand(&request.rules.command, &values, request.rules.append_path),
+    };
     let name = argv.first().ok_or("the watch has no command")?;
     let folder = environment::folder(request);
     let account = request.rules.run_as.as_deref().map(Account::find).transpose()?;
@@ -230,7 +243,7 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
     if trust::matters() {
         trust::check_program(Path::new(&file), account.as_ref().map(|account| account.uid.as_raw()))?;
         if account.is_none() {
-            trust::check_place(request.root.as_path(), request.rel.as_path())?;
+            check_places(request)?;
         }
     }
 

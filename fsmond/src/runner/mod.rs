@@ -17,8 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fsmon_core::Input;
-use fsmon_core::io::{RunEnded, RunId, SpawnRequest};
+use fsmon_core::io::{Change, RunEnded, RunId, SpawnRequest};
 use fsmon_protocol::run::Outcome;
+use fsmon_protocol::spec::Mode;
 use futures::FutureExt;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -175,6 +176,11 @@ async fn supervise(request: Arc<SpawnRequest>, shared: Arc<Shared>, wish: watch:
     shared.running().runs.remove(&run);
     // The engine is gone only when nobody waits for an answer any more.
     let _ = shared.inbox.send(Input::RunEnded(ended)).await;
+}
+
+/// The files of a batch; none where the run is for one file, or for the whole watch.
+fn batch_of(request: &SpawnRequest) -> Option<&[Change]> {
+    request.manifest.as_deref().filter(|_| request.rules.mode == Mode::Batch)
 }
 
 impl Shared {

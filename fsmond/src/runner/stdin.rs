@@ -1,17 +1,20 @@
 //! What a command gets on its stdin: where its watch says `--stdin json` its event, as one line of JSON; a run for the
-//! whole watch gets one line for each change.
+//! whole watch gets one line for each change, and a batch one for each file, unless they are among its arguments.
 
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::OwnedFd;
 
 use fsmon_core::io::{Change, SpawnRequest};
+use fsmon_core::template;
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::run::Trigger;
 use fsmon_protocol::spec::Stdin;
 use fsmon_protocol::{RawPath, Timestamp};
 use serde::Serialize;
 use tokio::net::unix::pipe::Sender;
+
+use super::batch_of;
 
 /// Lines on their way to a command. Dropping it closes the pipe, which is how the command learns that this was all.
 pub(super) struct Feed {
@@ -42,6 +45,9 @@ impl Feed {
 
 /// What a run gets on its stdin; none: nothing.
 pub(super) fn stdin_of(request: &SpawnRequest) -> Option<Vec<u8>> {
+    if batch_of(request).is_some() && template::takes_paths(&request.rules.command) {
+        return None;
+    }
     if let Some(manifest) = &request.manifest {
         let mut lines = Vec::new();
         for change in manifest.iter() {
@@ -54,17 +60,19 @@ pub(super) fn stdin_of(request: &SpawnRequest) -> Option<Vec<u8>> {
 
 /// One change of a manifest as a JSON line: the fields of an event but those of a single moment.
 fn change_line(watch: &str, change: &Change) -> Vec<u8> {
-    let line = ChangeLine {
-        watch,
-        kind: change.kind.as_str(),
-        path: change.path.text(),
-        path_bytes: change.path.base64_if_lossy(),
-        from: change.from.as_ref().map(RawPath::text),
-        from_bytes: change.from.as_ref().and_then(RawPath::base64_if_lossy),
-        file_type: "file",
-        size: change.size,
-    };
-    line_of(&line)
+    line_of(&GivenLine {
+        change: ChangeLine {
+            watch,
+            kind: change.kind.as_str(),
+            path: change.path.text(),
+            path_bytes: change.path.base64_if_lossy(),
+            from: change.from.as_ref().map(RawPath::text),
+            from_bytes: change.from.as_ref().and_then(RawPath::base64_if_lossy),
+            file_type: "file",
+            size: change.size,
+        },
+        event_id: &change.event_id,
+    })
 }
 
 /// Strings and numbers always serialize.
@@ -104,6 +112,14 @@ struct EventLine<'a> {
     #[serde(flatten)]
     change: ChangeLine<'a>,
     origin: &'static str,
+}
+
+/// One file of many, with its key.
+#[derive(Serialize)]
+struct GivenLine<'a> {
+    #[serde(flatten)]
+    change: ChangeLine<'a>,
+    event_id: &'a str,
 }
 
 /// What such a line says of the file.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use fsmon_core::io::WatchId;
+use fsmon_core::io::{Change, WatchId};
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::run::Trigger;
-use fsmon_protocol::spec::{Options, Rules, Stdin};
+use fsmon_protocol::spec::{Mode, Options, Rules, Stdin};
 use fsmon_protocol::units::Span;
 use fsmon_protocol::{RawPath, Timestamp};
 use tempfile::TempDir;

@@ -15,7 +15,7 @@ use super::words::Word;
 /// All columns, in the order of [`decode`].
 pub(super) const COLUMNS: &str = "seq, time, watch, name, kind, path, from_path, type, size, origin, why, \
      inode, length, mtime, ctime, run, trigger, status, attempt, exit, ms, reason, closed, found, due, looked, pending, detail, \
-     gap, since, outcome, signal";
+     gap, since, outcome, signal, files";
 
 /// Column of the time in [`COLUMNS`].
 pub(super) const TIME: usize = 1;
@@ -37,8 +37,8 @@ const INSERT_EVENT: &str = "INSERT INTO journal (seq, time, watch, name, inode, 
      kind, path, from_path, type, size, origin, why) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 const INSERT_RUN: &str = "INSERT INTO journal (seq, time, watch, name, inode, length, mtime, ctime, \
-     kind, run, trigger, status, attempt, exit, ms, path, outcome, signal, reason) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+     kind, run, trigger, status, attempt, exit, ms, path, outcome, signal, reason, files) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 const INSERT_OTHER: &str = "INSERT INTO journal (seq, time, watch, name, inode, length, mtime, ctime, \
      kind, path, status, reason, closed, found, due, looked, pending, detail, gap, since) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
@@ -101,6 +101,7 @@ impl<'c> Appender<'c> {
                 Some(Outcome::NotStarted(why)) => Some(why.as_str()),
                 _ => None,
             })?
+            .maybe_number(run.files)?
             .run()
             .map(drop)
     }
@@ -198,6 +199,7 @@ fn decode_what(row: &Row<'_>) -> Sql<What> {
             ms: columns::maybe_number(row, 20)?,
             path: columns::maybe_path(row, 5)?,
             outcome: decode_outcome(row)?,
+            files: columns::maybe_number(row, 32)?,
         })),
         "gap" => Ok(What::Gap(Gap {
             reason: columns::word(row, 21)?,

@@ -11,7 +11,7 @@ use super::words::Word;
 use crate::edges::RunsQuery;
 
 const COLUMNS: &str = "run, name, path, trigger, attempt, status, outcome, code, reason, started, ms, output_bytes, \
-     output_dropped, event_id";
+     output_dropped, event_id, files";
 
 /// About how many bytes a row takes beside path and output.
 const ROW_BYTES: u64 = 160;
@@ -22,8 +22,8 @@ pub(super) const BYTES_SQL: &str = "160 + coalesce(length(path), 0) + length(eve
 /// Writes the start of a run.
 pub(super) fn start(conn: &Connection, row: &RunRow) -> Sql<()> {
     let mut statement = conn.prepare_cached(
-        "INSERT INTO runs (run, watch, name, path, trigger, attempt, started, event_id, status) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO runs (run, watch, name, path, trigger, attempt, started, event_id, status, files) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     Binder::new(&mut statement)
         .number(row.run)?
@@ -35,6 +35,7 @@ pub(super) fn start(conn: &Connection, row: &RunRow) -> Sql<()> {
         .value(row.started.0)?
         .value(&row.event_id)?
         .word(RunStatus::Started)?
+        .maybe_number(row.files)?
         .run()
         .map(drop)
 }
@@ -105,6 +106,7 @@ fn decode(row: &Row<'_>) -> Sql<RunInfo> {
         output_bytes: columns::number(row, 11)?,
         output_dropped: columns::number(row, 12)?,
         event_id: row.get(13)?,
+        files: columns::maybe_number(row, 14)?,
     })
 }
 
@@ -124,7 +126,7 @@ fn decode_outcome(row: &Row<'_>) -> Sql<Option<Outcome>> {
 /// Runs that have a start and no end, oldest first.
 pub(super) fn unfinished(conn: &Connection) -> Sql<Vec<RunRow>> {
     let mut statement = conn.prepare(
-        "SELECT run, watch, name, path, trigger, attempt, started, event_id FROM runs \
+        "SELECT run, watch, name, path, trigger, attempt, started, event_id, files FROM runs \
          WHERE status = 'started' ORDER BY run",
     )?;
     let rows = statement.query_map((), |row| {
@@ -137,6 +139,7 @@ pub(super) fn unfinished(conn: &Connection) -> Sql<Vec<RunRow>> {
             attempt: columns::small(row, 5)?,
             started: columns::time(row, 6)?,
             event_id: row.get(7)?,
+            files: columns::maybe_number(row, 8)?,
         })
     })?;
     rows.collect()

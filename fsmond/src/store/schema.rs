@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
+const MIGRATIONS: [&str; 7] = [V1, V2, V3, V4, V5, V6, V7];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -152,6 +152,12 @@ ALTER TABLE watch ADD COLUMN owed_attempts INTEGER;
 const V6: &str = "
 ALTER TABLE watch ADD COLUMN held TEXT; -- why, for people; none: it is not held
 ALTER TABLE watch ADD COLUMN held_until_root INTEGER; -- whether it ends by itself when the root is what it was
+";
+
+/// A run may be for many files.
+const V7: &str = "
+ALTER TABLE runs ADD COLUMN files INTEGER; -- how many; none: it is for one file alone
+ALTER TABLE journal ADD COLUMN files INTEGER;
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

@@ -79,7 +79,9 @@ fn runs() -> Vec<(Record, serde_json::Value, &'static str)> {
         ms: Some(40),
         path: Some("/data/a b".into()),
         outcome: Some(Outcome::Exited(1)),
+        files: None,
     };
+    let batch = RunRecord { path: None, files: Some(1000), ..run.clone() };
     let started =
         RunRecord { status: RunStatus::Started, exit: None, ms: None, path: None, outcome: None, ..run.clone() };
     let killed = RunRecord { exit: None, outcome: Some(Outcome::Signalled(9)), ..run.clone() };
@@ -91,6 +93,12 @@ fn runs() -> Vec<(Record, serde_json::Value, &'static str)> {
             json!({"kind":"run", "run":5, "trigger":"file_change", "status":"retry", "attempt":2, "exit":1,
                 "outcome":"exited", "ms":40, "path":"/data/a b"}),
             "data  run       retry #5  \"/data/a b\"  (file_change, attempt 2, exit 1, 40 ms)",
+        ),
+        (
+            record(Some("data"), What::Run(batch)),
+            json!({"kind":"run", "run":5, "trigger":"file_change", "status":"retry", "attempt":2, "exit":1,
+                "outcome":"exited", "ms":40, "files":1000}),
+            "data  run       retry #5  1000 files  (file_change, attempt 2, exit 1, 40 ms)",
         ),
         (
             record(Some("data"), What::Run(killed)),

@@ -69,6 +69,27 @@ impl CatchUp {
     }
 }
 
+/// What one run of a command is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// One file.
+    #[default]
+    Each,
+    /// Many files.
+    Batch,
+}
+
+impl Mode {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Each => "each",
+            Self::Batch => "batch",
+        }
+    }
+}
+
 /// What a command gets on stdin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -18,7 +18,7 @@ use fsmon_protocol::rpc_types::{
     TailRequest,
 };
 use fsmon_protocol::run::{Outcome, RunInfo, RunStatus, Trigger};
-use fsmon_protocol::spec::{Backend, CatchUp, Existing, OnSchedule, Options, Rules, Stdin, WatchSpec};
+use fsmon_protocol::spec::{Backend, CatchUp, Existing, Mode, OnSchedule, Options, Rules, Stdin, WatchSpec};
 use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus};
 use fsmon_protocol::verify::{Difference, DifferenceKind, VerifyReply, VerifyRequest};
 use fsmon_protocol::{RawPath, Size, Span, SpanOrOff, Timestamp};
@@ -90,6 +90,7 @@ words! {
     FileState { Clean, Settling, Ready, Running, Backoff, Failed }
     FileType { File, Dir, Symlink, Other }
     GapReason { Overflow, SourceError, Limit, RootGone, Mount, Down, Unreadable }
+    Mode { Each, Batch }
     OccurrenceStatus { Done, SkippedBusy, SkippedPaused, SkippedUnable, SkippedMissed }
     OnSchedule { Pending, All, Once }
     Origin { Live, Scan }
@@ -170,6 +171,9 @@ pub fn options() -> Options {
         catch_up: Some(CatchUp::None),
         ready_file: Some("{name}.done".into()),
         min_age: Some(Span::secs(5)),
+        mode: Some(Mode::Batch),
+        batch_max: Some(50),
+        batch_wait: Some(Span::secs(7)),
     }
 }
 
@@ -244,6 +248,7 @@ fn run() -> RunInfo {
         output_bytes: 100,
         output_dropped: 200,
         event_id: "0123456789abcdef".into(),
+        files: Some(12),
     }
 }
 
@@ -284,6 +289,7 @@ pub fn records() -> Vec<Record> {
         ms: Some(40),
         path: Some("/data/a".into()),
         outcome: Some(Outcome::Exited(0)),
+        files: Some(12),
     };
     let due = Occurrence { due: TIME, looked: 9, pending: 1, status: OccurrenceStatus::SkippedPaused };
     let held = WatchChange { status: WatchChangeStatus::Held, detail: Some("it is empty".into()) };

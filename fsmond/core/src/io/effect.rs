@@ -131,11 +131,11 @@ pub struct SpawnRequest {
     pub time: Timestamp,
     /// The watch's rules: command, environment, timeout, grace, stdin.
     pub rules: Arc<Rules>,
-    /// What changed, where the run is for the whole watch; sorted by path.
+    /// The files, where the run is for a batch, or what changed, where it is for the whole watch; sorted by path.
     pub manifest: Option<Arc<[Change]>>,
 }
 
-/// What happened to one file since a run last succeeded, all in all.
+/// What happened to one file of many since a run for it last succeeded, all in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// What happened.
@@ -146,4 +146,6 @@ pub struct Change {
     pub from: Option<RawPath>,
     /// Size, where it is there.
     pub size: Option<u64>,
+    /// The same for every run that is given this version of the file.
+    pub event_id: String,
 }

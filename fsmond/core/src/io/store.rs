@@ -63,8 +63,10 @@ pub struct RunRow {
     pub attempt: u32,
     /// When.
     pub started: Timestamp,
-    /// The same for every attempt at the same version of the same file.
+    /// The same for every attempt at the same version of the same file, or at the same versions of the same files.
     pub event_id: String,
+    /// How many files it is given, where it is not for one file alone.
+    pub files: Option<u64>,
 }
 
 /// The end of a run.

@@ -160,11 +160,11 @@ fn code_takes_no_placeholder() {
         &["su", "-c"],
     ];
     for words in refused {
-        let error = check(&argv(words)).expect_err(&format!("{words:?} must be refused"));
+        let error = check(&argv(words), Mode::Each).expect_err(&format!("{words:?} must be refused"));
         assert_eq!(error.kind, ErrorKind::Usage);
         assert!(error.hint.is_some(), "{words:?}");
     }
-    let error = check(&argv(&["sh", "-c", "cat {path}"])).unwrap_err();
+    let error = check(&argv(&["sh", "-c", "cat {path}"]), Mode::Each).unwrap_err();
     assert!(error.message.starts_with("{path} stands in text that 'sh' would run as code"), "{}", error.message);
     assert_eq!(error.hint.as_deref(), Some("hand it over as an argument of its own: -- sh -c '… \"$1\" …' sh {path}"));
 }
@@ -192,6 +192,39 @@ fn arguments_take_placeholders() {
         &["awk", "{print}", "{path}"],
     ];
     for words in accepted {
-        check(&argv(words)).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+        check(&argv(words), Mode::Each).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+    }
+}
+
+#[test]
+fn a_batch_takes_its_paths_as_arguments_and_nothing_of_one_file() {
+    let values = Values { root: b"/w", rel: b"", old_path: None, event: "modify", trigger: "manual", watch: "w" };
+    let paths: Vec<RawPath> = [&b"/w/a b"[..], b"/w/\xff", b"/w/{root}"].map(RawPath::from).into();
+    let expand = |words: &[&str]| expand_batch(&argv(words), &values, paths.iter());
+    let expected = |before: &[&str], after: &[&str]| -> Vec<OsString> {
+        let paths = paths.iter().map(|path| OsString::from_vec(path.as_bytes().to_vec()));
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        words(before).into_iter().chain(paths).chain(words(after)).collect()
+    };
+    assert_eq!(expand(&["tar", "cf", "{watch}.tar", "{paths}"]), expected(&["tar", "cf", "w.tar"], &[]));
+    assert_eq!(expand(&["mv", "{paths}", "{root}/done"]), expected(&["mv"], &["/w/done"]));
+    assert_eq!(expand(&["import", "--all"]), ["import", "--all"]);
+    for fine in
+        [&["tar", "cf", "{watch}.tar", "{paths}"][..], &["import"], &["sh", "-c", "cat \"$@\"", "sh", "{paths}"]]
+    {
+        check(&argv(fine), Mode::Batch).unwrap();
+    }
+    for (words, mode, says) in [
+        (&["import", "{path}"][..], Mode::Batch, "about one file"),
+        (&["import", "--of={name}"], Mode::Batch, "about one file"),
+        (&["import", "--files={paths}"], Mode::Batch, "only a part"),
+        (&["import", "{paths}", "{paths}"], Mode::Batch, "twice"),
+        (&["sh", "-c", "{paths}"], Mode::Batch, "code"),
+        (&["{paths}"], Mode::Batch, "program"),
+        (&["import", "{paths}"], Mode::Each, "--mode batch"),
+    ] {
+        let error = check(&argv(words), mode).unwrap_err();
+        let text = format!("{} {}", error.message, error.hint.unwrap_or_default());
+        assert!(text.contains(says), "{words:?}: {text}");
     }
 }

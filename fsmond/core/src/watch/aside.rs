@@ -42,6 +42,7 @@ impl Watch {
             pending.own_changes = 0;
             pending.trigger = pending.trigger.max(Trigger::Manual);
             let seen = pending.seen;
+            self.pending.set_share(at, u32::MAX);
             self.pending.set_stage(at, Stage::Settling, ctx.now.mono);
             self.ledger.dirty(&mut self.tree, at, seen);
         }

@@ -4,7 +4,7 @@ use fsmon_protocol::run::Trigger;
 
 use super::Watch;
 use super::pending::Stage;
-use crate::io::{Effect, RunId};
+use crate::io::Effect;
 use crate::shared::Ctx;
 use crate::sweep::Verdict;
 use crate::tree::{Flags, ROOT};
@@ -67,12 +67,9 @@ impl Watch {
 
     /// The watch ends. Returns how many files were pending and how many commands run on.
     pub fn end(&mut self, kill: bool, ctx: &mut Ctx<'_>) -> (u64, u64) {
-        let running: Vec<RunId> =
-            ctx.shared.runs.iter().filter(|(_, run)| run.watch == self.id).map(|(&id, _)| id).collect();
+        let running = ctx.shared.runs.of(self.id);
         if kill {
-            let mut ids = running.clone();
-            ids.sort_unstable();
-            ctx.out.extend(ids.into_iter().map(Effect::EndRun));
+            ctx.out.extend(running.iter().copied().map(Effect::EndRun));
         }
         self.abandon_scan(ctx);
         self.leave_once(ctx);

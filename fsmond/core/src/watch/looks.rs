@@ -160,7 +160,7 @@ impl Watch {
         }
         match (verdict, seen) {
             (Verdict::Same, None) => {
-                self.checked_gone(at);
+                self.checked_gone(at, ctx.now);
                 // Nothing can be in a folder that is not there.
                 self.tell_gone(at, learnt, ctx);
             }

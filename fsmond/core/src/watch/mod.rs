@@ -3,11 +3,12 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
 //! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
-//! `occurrence`, `once`, `ledger`, `verify`, `status`. A watch knows no other watch.
+//! `occurrence`, `once`, `batch`, `ledger`, `verify`, `status`. A watch knows no other watch.
 
 mod accept;
 mod aside;
 mod asked;
+mod batch;
 mod clocks;
 mod complete;
 mod dropping;
@@ -235,10 +236,11 @@ impl Watch {
         }
         let reopen = rules.backend != self.rules.backend;
         let refilter = filter_options(&rules) != filter_options(&self.rules);
-        self.rules = rules;
+        let old = std::mem::replace(&mut self.rules, rules);
         self.filter = filter;
         self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
         self.replan(plan, ctx);
+        self.regroup(&old, ctx.now);
         if self.rules.command.is_empty() {
             self.drop_all_pending(ctx);
         }

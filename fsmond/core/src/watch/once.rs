@@ -15,7 +15,8 @@ use super::{Handle, Watch};
 use crate::backoff;
 use crate::ident::event_id;
 use crate::io::{Change, NodeId, Owed, RunId, StoreOp};
-use crate::shared::{Ctx, Run};
+use crate::runs::{Aim, Given, Run};
+use crate::shared::Ctx;
 use crate::sweep::Verdict;
 use crate::tree::Flags;
 
@@ -33,9 +34,6 @@ pub(super) struct Once {
     /// Sweeps that count on it.
     sweeps: Vec<u64>,
     run: Option<RunId>,
-    /// What its run was given.
-    members: Vec<Handle>,
-    manifest: Arc<[Change]>,
 }
 
 impl Watch {
@@ -102,6 +100,7 @@ impl Watch {
                 path: self.absolute(at),
                 from: pending.from.clone().filter(|_| pending.kind == EventKind::Rename),
                 size: pending.seen.map(|seen| seen.size),
+                event_id: event_id(self.id, &self.tree.path(at), pending.kind, pending.seen.as_ref(), pending.sweep),
             };
             changes.push((change, self.tree.id(at)));
             self.pending.set_stage(at, Stage::Running(id, false), u64::MAX);
@@ -109,7 +108,7 @@ impl Watch {
         changes.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
         let (manifest, members): (Vec<Change>, Vec<Handle>) = changes.into_iter().unzip();
         let Some(once) = &mut self.once else { return false };
-        (once.members, once.manifest, once.run) = (members, manifest.into(), Some(id));
+        once.run = Some(id);
         let run = Run {
             watch: self.id,
             watch_name: Arc::clone(&self.name),
@@ -124,6 +123,7 @@ impl Watch {
             rel: RawPath::from(Vec::new()),
             seq: ctx.shared.next_seq,
             spawned: false,
+            aim: Aim::Watch(Given { members, manifest: manifest.into() }),
         };
         // Over a restart it is the same run, with as many attempts left.
         self.clocks.owed = Some(Owed { due: once.due, attempts: once.attempts });
@@ -132,21 +132,14 @@ impl Watch {
         true
     }
 
-    /// What the run is given, if this is it.
-    pub(super) fn manifest_of(&self, id: RunId) -> Option<Arc<[Change]>> {
-        let once = self.once.as_ref().filter(|once| once.run == Some(id))?;
-        Some(Arc::clone(&once.manifest))
-    }
-
     /// The run ended. What it was given is processed if it succeeded, before that it did is told: should the daemon die
     /// in between, nothing is given out twice.
-    pub(super) fn end_once(&mut self, id: RunId, run: &Run, status: RunStatus, ctx: &mut Ctx<'_>) {
-        let Some(mut once) = self.once.take_if(|once| once.run == Some(id)) else { return };
-        once.run = None;
-        once.manifest = Arc::from([]);
-        for member in std::mem::take(&mut once.members) {
+    pub(super) fn end_once(&mut self, id: RunId, run: &Run, given: &Given, status: RunStatus, ctx: &mut Ctx<'_>) {
+        for &member in &given.members {
             self.end_member(id, member, status == RunStatus::Ok, ctx);
         }
+        let Some(mut once) = self.once.take_if(|once| once.run == Some(id)) else { return };
+        once.run = None;
         match status {
             RunStatus::Ok | RunStatus::Failed | RunStatus::Vanished => {
                 let verdict = if status == RunStatus::Ok { Verdict::Ok } else { Verdict::Failed };
@@ -175,7 +168,7 @@ impl Watch {
             if ok {
                 self.resolve(at, Verdict::Ok, ctx);
             } else {
-                self.pending.set_stage(at, Stage::Ready, u64::MAX);
+                self.now_ready(at, ctx.now);
             }
             return;
         }
@@ -226,8 +219,6 @@ impl Once {
             patience: None,
             sweeps: Vec::new(),
             run: None,
-            members: Vec::new(),
-            manifest: Arc::from([]),
         }
     }
 

@@ -4,7 +4,8 @@
 //! makes exactly one more run.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::EventKind;
@@ -59,6 +60,9 @@ pub struct Pending {
     pub stage: Stage,
     /// When that stage ends by itself; `u64::MAX` if it does not. Set by [`PendingMap::set_stage`] only.
     pub(super) due: u64,
+    /// With how many others it may share a batch: fewer each time that one of them failed. Set by
+    /// [`PendingMap::set_share`] only.
+    pub(super) share: u32,
 }
 
 impl Pending {
@@ -78,6 +82,7 @@ impl Pending {
             unsure: 0,
             stage: Stage::Settling,
             due: u64::MAX,
+            share: u32::MAX,
         }
     }
 
@@ -124,10 +129,24 @@ pub fn merge(old: EventKind, new: EventKind) -> Option<EventKind> {
 pub struct PendingMap {
     map: HashMap<u32, Pending>,
     due: BinaryHeap<Reverse<(u64, u32)>>,
-    ready: VecDeque<u32>,
+    /// What is ready, by the size of the batch that it may share.
+    ready: BTreeMap<u32, Ready>,
+    /// From which size the last batch was.
+    turn: u32,
     failed: u64,
     settling: u64,
     running: u32,
+}
+
+/// Files that are ready and may share a batch.
+#[derive(Debug, Default)]
+struct Ready {
+    /// In order, with some that are ready no more.
+    queue: VecDeque<u32>,
+    /// How many are ready.
+    count: usize,
+    /// Whether one of them has waited for others long enough.
+    waited: bool,
 }
 
 impl PendingMap {
@@ -171,47 +190,74 @@ impl PendingMap {
     /// Makes a file pending, in the stage of `pending`; replaces an entry.
     pub fn insert(&mut self, at: u32, pending: Pending) {
         self.remove(at);
-        self.count(pending.stage, true);
+        self.count(pending.stage, pending.share, true);
         self.map.insert(at, pending);
     }
 
     /// Brings a file to a stage, which ends by itself at `due` (`u64::MAX`: never).
     pub fn set_stage(&mut self, at: u32, stage: Stage, due: u64) {
         let Some(pending) = self.map.get_mut(&at) else { return };
-        let old = std::mem::replace(&mut pending.stage, stage);
+        let (old, share) = (std::mem::replace(&mut pending.stage, stage), pending.share);
         pending.due = due;
-        self.count(old, false);
-        self.count(stage, true);
+        self.count(old, share, false);
+        self.count(stage, share, true);
         if due != u64::MAX {
             self.due.push(Reverse((due, at)));
         }
         if stage == Stage::Ready {
-            self.ready.push_back(at);
-            if self.ready.len() > 2 * self.map.len() + 1024 {
-                // Files that became ready again and again, and nobody takes them.
-                self.ready = self.take_all_ready().into();
-            }
+            self.enqueue(at, share);
+        }
+    }
+
+    /// It may share a batch with so many.
+    pub fn set_share(&mut self, at: u32, share: u32) {
+        let Some(pending) = self.map.get_mut(&at).filter(|pending| pending.share != share) else { return };
+        let (stage, old) = (pending.stage, std::mem::replace(&mut pending.share, share));
+        self.count(stage, old, false);
+        self.count(stage, share, true);
+        if stage == Stage::Ready {
+            self.enqueue(at, share);
+        }
+    }
+
+    fn enqueue(&mut self, at: u32, share: u32) {
+        let ready = self.ready.entry(share).or_default();
+        ready.queue.push_back(at);
+        if ready.queue.len() > 2 * ready.count + 1024 {
+            // Files that became ready again and again, and nobody takes them.
+            let mut all: Vec<u32> = std::mem::take(&mut ready.queue).into();
+            all.sort_unstable();
+            all.dedup();
+            all.retain(|&at| is_ready(&self.map, at, share));
+            ready.queue = all.into();
         }
     }
 
     /// Takes the entry away: processed, vanished or dropped.
     pub fn remove(&mut self, at: u32) -> Option<Pending> {
         let gone = self.map.remove(&at)?;
-        self.count(gone.stage, false);
+        self.count(gone.stage, gone.share, false);
         Some(gone)
     }
 
-    fn count(&mut self, stage: Stage, there: bool) {
-        let change = |n: bool| u64::from(n);
+    fn count(&mut self, stage: Stage, share: u32, there: bool) {
         let settles = matches!(stage, Stage::Settling | Stage::Checking);
+        let (failed, runs) = (stage == Stage::Failed, matches!(stage, Stage::Running(..)));
         if there {
-            self.settling += change(settles);
-            self.failed += change(stage == Stage::Failed);
-            self.running += u32::from(matches!(stage, Stage::Running(..)));
+            self.settling += u64::from(settles);
+            self.failed += u64::from(failed);
+            self.running += u32::from(runs);
         } else {
-            self.settling -= change(settles);
-            self.failed -= change(stage == Stage::Failed);
-            self.running -= u32::from(matches!(stage, Stage::Running(..)));
+            self.settling -= u64::from(settles);
+            self.failed -= u64::from(failed);
+            self.running -= u32::from(runs);
+        }
+        if stage == Stage::Ready {
+            let ready = self.ready.entry(share).or_default();
+            ready.count = if there { ready.count + 1 } else { ready.count - 1 };
+            if ready.count == 0 {
+                self.ready.remove(&share);
+            }
         }
     }
 
@@ -234,8 +280,9 @@ impl PendingMap {
 
     /// The next that is ready, oldest first.
     pub fn take_ready(&mut self) -> Option<u32> {
-        while let Some(at) = self.ready.pop_front() {
-            if self.map.get(&at).is_some_and(|p| p.stage == Stage::Ready) {
+        let (&share, ready) = self.ready.iter_mut().next()?;
+        while let Some(at) = ready.queue.pop_front() {
+            if is_ready(&self.map, at, share) {
                 return Some(at);
             }
         }
@@ -244,15 +291,51 @@ impl PendingMap {
 
     /// All that are ready, by place.
     pub fn take_all_ready(&mut self) -> Vec<u32> {
-        let mut ready: Vec<u32> = std::mem::take(&mut self.ready).into();
-        ready.sort_unstable();
-        ready.dedup();
-        ready.retain(|at| self.map.get(at).is_some_and(|p| p.stage == Stage::Ready));
-        ready
+        let mut all = Vec::new();
+        for (&share, ready) in &mut self.ready {
+            all.extend(ready.queue.drain(..).filter(|&at| is_ready(&self.map, at, share)));
+        }
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// A file that is ready has waited for others long enough.
+    pub fn waited(&mut self, at: u32) {
+        let share = self.map.get(&at).map(|pending| pending.share);
+        if let Some(ready) = share.and_then(|share| self.ready.get_mut(&share)) {
+            ready.waited = true;
+        }
+    }
+
+    /// The files of the next batch of at most `max`, oldest first; none, where too few have waited too short. Files
+    /// that failed together are not mixed with others. Whoever is taken must be brought to a stage.
+    pub fn take_batch(&mut self, max: u32) -> Vec<u32> {
+        let full = |share: u32| usize::try_from(share.min(max)).unwrap_or(usize::MAX);
+        let due = |(&share, ready): (&u32, &Ready)| (ready.waited || ready.count >= full(share)).then_some(share);
+        let next = self.ready.range((Excluded(self.turn), Unbounded)).find_map(due);
+        let Some(share) = next.or_else(|| self.ready.range(..=self.turn).find_map(due)) else { return Vec::new() };
+        let Some(ready) = self.ready.get_mut(&share) else { return Vec::new() };
+        self.turn = share;
+        // A file that became ready twice is in the queue twice.
+        let (mut batch, mut taken) = (Vec::new(), HashSet::new());
+        while batch.len() < full(share)
+            && let Some(at) = ready.queue.pop_front()
+        {
+            if is_ready(&self.map, at, share) && taken.insert(at) {
+                batch.push(at);
+            }
+        }
+        batch
     }
 
     /// The next moment at which a stage ends by itself.
     pub fn deadline(&self) -> Option<u64> {
         self.due.peek().map(|&Reverse((when, _))| when)
     }
+}
+
+/// Whether it is ready and may share a batch with so many.
+fn is_ready(map: &HashMap<u32, Pending>, at: u32, share: u32) -> bool {
+    map.get(&at).is_some_and(|pending| pending.stage == Stage::Ready && pending.share == share)
 }

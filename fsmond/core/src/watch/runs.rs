@@ -12,7 +12,8 @@ use super::{Recent, Watch};
 use crate::backoff;
 use crate::ident::event_id;
 use crate::io::{Ack, Effect, NodeId, RunEndRow, RunEnded, RunId, RunRow, SpawnRequest, StoreOp};
-use crate::shared::{Ctx, Run};
+use crate::runs::{Aim, Run};
+use crate::shared::Ctx;
 use crate::sweep::Verdict;
 use crate::tree::Flags;
 
@@ -29,7 +30,7 @@ impl Watch {
         if self.paused
             || self.looping.is_some()
             || !self.acts()
-            || self.pending.running() >= self.rules.concurrency
+            || ctx.shared.runs.count(self.id) >= self.rules.concurrency
             || !ctx.shared.may_start()
         {
             return false;
@@ -37,11 +38,15 @@ impl Watch {
         if self.runs_once() {
             return self.start_once(ctx);
         }
+        if self.batches() {
+            return self.start_batch(ctx);
+        }
         let Some(at) = self.pending.take_ready() else { return false };
         let rel = RawPath::from(self.tree.path(at));
-        if ctx.shared.runs.values().any(|run| run.watch == self.id && run.rel == rel) {
+        let path = self.root_path.join(rel.as_bytes());
+        if ctx.shared.runs.has(self.id, &path) {
             // A file that was renamed away still has its run under this path: never two at once.
-            self.pending.set_stage(at, Stage::Ready, u64::MAX);
+            self.now_ready(at, ctx.now);
             return false;
         }
         let Some(pending) = self.pending.get(at) else { return false };
@@ -50,7 +55,7 @@ impl Watch {
             watch: self.id,
             watch_name: Arc::clone(&self.name),
             node: self.tree.id(at),
-            path: self.root_path.join(rel.as_bytes()),
+            path,
             kind: pending.kind,
             from: pending.from.clone(),
             trigger: pending.trigger,
@@ -60,6 +65,7 @@ impl Watch {
             rel,
             seq: ctx.shared.next_seq,
             spawned: false,
+            aim: Aim::File,
         };
         self.record_start(started, ctx);
         self.pending.set_stage(at, Stage::Running(run, false), u64::MAX);
@@ -70,15 +76,17 @@ impl Watch {
     pub(super) fn record_start(&mut self, started: Run, ctx: &mut Ctx<'_>) {
         let run = ctx.shared.next_run;
         ctx.shared.next_run += 1;
+        let (path, files) = started.told();
         let row = RunRow {
             run,
             watch: self.id,
             watch_name: Arc::clone(&self.name),
-            path: Some(started.path.clone()),
+            path,
             trigger: started.trigger,
             attempt: started.attempt,
             started: ctx.now.wall,
             event_id: started.event_id.clone(),
+            files,
         };
         ctx.store(StoreOp::RunStart(row), Some(Ack::RunStart(self.id, run)));
         record_run(run, &started, RunStatus::Started, None, ctx);
@@ -87,15 +95,19 @@ impl Watch {
         ctx.shared.runs.insert(run, started);
     }
 
-    /// The start of a run is recorded: its command may start, unless its file is gone by now.
+    /// The start of a run is recorded: its command may start, unless its file is gone by now, or the watch has other runs.
     pub fn on_run_recorded(&mut self, id: RunId, ctx: &mut Ctx<'_>) {
-        let manifest = self.manifest_of(id);
-        let Some(run) = ctx.shared.runs.get_mut(&id).filter(|run| !run.spawned) else { return };
-        let there =
-            manifest.is_some() || self.tree.place(run.node).is_some_and(|at| self.tree.node(at).has(Flags::KNOWN));
-        if ctx.shared.stopping || (!there && run.kind != EventKind::Delete) {
-            let outcome = if ctx.shared.stopping { RunStatus::Interrupted } else { RunStatus::Vanished };
-            self.end_run(id, outcome, None, ctx);
+        let waits = ctx.shared.runs.get(id).filter(|run| !run.spawned);
+        let Some(wanted) = waits.map(|run| self.still_makes(run)) else { return };
+        if ctx.shared.stopping || !wanted {
+            self.end_run(id, RunStatus::Interrupted, None, ctx);
+            return;
+        }
+        let there = self.leave_out_vanished(id, ctx);
+        let Some(run) = ctx.shared.runs.get_mut(id) else { return };
+        let known = || self.tree.place(run.node).is_some_and(|at| self.tree.node(at).has(Flags::KNOWN));
+        if !there || (run.given().is_none() && run.kind != EventKind::Delete && !known()) {
+            self.end_run(id, RunStatus::Vanished, None, ctx);
             return;
         }
         run.spawned = true;
@@ -114,47 +126,72 @@ impl Watch {
             seq: run.seq,
             time: ctx.now.wall,
             rules: Arc::clone(&self.rules),
-            manifest,
+            manifest: run.given().map(|given| Arc::clone(&given.manifest)),
         })));
+    }
+
+    /// Whether it still makes runs of this sort.
+    fn still_makes(&self, run: &Run) -> bool {
+        match run.aim {
+            Aim::Watch(_) => self.runs_once(),
+            Aim::Batch(_) => self.batches(),
+            Aim::File => !self.runs_once() && !self.batches(),
+        }
     }
 
     /// A command ended.
     pub fn on_run_ended(&mut self, ended: &RunEnded, ctx: &mut Ctx<'_>) {
-        let Some(attempt) = ctx.shared.runs.get(&ended.run).map(|r| r.attempt) else { return };
+        let Some(run) = ctx.shared.runs.get(ended.run) else { return };
         let status = match &ended.outcome {
             Outcome::Exited(0) => RunStatus::Ok,
             Outcome::Exited(EX_TEMPFAIL) => RunStatus::Later,
             Outcome::Interrupted => RunStatus::Interrupted,
-            _ if attempt > self.rules.retries => RunStatus::Failed,
+            _ if run.attempt > self.rules.retries && !run.shares_blame() => RunStatus::Failed,
             _ => RunStatus::Retry,
         };
         self.end_run(ended.run, status, Some(ended), ctx);
     }
 
-    /// Records the end of a run and what follows for its file.
+    /// Records the end of a run and what follows for its files.
     fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
-        let Some(run) = ctx.shared.runs.remove(&id) else { return };
-        if run.node == NodeId::ROOT {
-            self.end_once(id, &run, status, ctx);
+        let Some(run) = ctx.shared.runs.remove(id) else { return };
+        let ms = ended.map_or(0, |e| e.ms);
+        match &run.aim {
+            Aim::Watch(given) => self.end_once(id, &run, given, status, ctx),
+            Aim::Batch(given) => self.end_batch(id, &run, given, status, ms, ctx),
+            Aim::File => {}
         }
         store_end(id, &run, status, ended, ctx);
         self.ledger.upto = ctx.shared.next_seq - 1;
-        let Some(at) = self.tree.place(run.node) else { return };
-        let Some(&Stage::Running(current, dirty)) = self.pending.get(at).map(|p| &p.stage) else { return };
-        if current != id {
-            return;
+        if matches!(run.aim, Aim::File) {
+            self.end_file(id, run.node, status, ms, ctx);
         }
-        if dirty {
-            self.after_dirty(at, ctx);
-            return;
-        }
-        self.note_recent(at, ended.map_or(0, |e| e.ms), ctx);
+    }
+
+    /// What follows for one file of a run that took so long.
+    pub(super) fn end_file(&mut self, id: RunId, node: NodeId, status: RunStatus, ms: u64, ctx: &mut Ctx<'_>) {
+        let Some(at) = self.running_in(id, node, ctx) else { return };
+        self.note_recent(at, ms, ctx);
+        let attempt = self.pending.get(at).map_or(1, |pending| pending.attempts + 1);
         match status {
             RunStatus::Ok => self.resolve(at, Verdict::Ok, ctx),
             RunStatus::Vanished => self.resolve(at, Verdict::Vanished, ctx),
-            RunStatus::Failed => self.set_aside(at, run.attempt, ctx),
+            RunStatus::Failed => self.set_aside(at, attempt, ctx),
             RunStatus::Interrupted => self.pending.set_stage(at, Stage::Settling, ctx.now.mono),
-            _ => self.retry(at, run.attempt, status, ctx),
+            _ => self.retry(at, attempt, status, ctx),
+        }
+    }
+
+    /// The place of a file whose run this was, where it has not changed since; one that has runs once more.
+    pub(super) fn running_in(&mut self, id: RunId, node: NodeId, ctx: &mut Ctx<'_>) -> Option<u32> {
+        let at = self.tree.place(node)?;
+        match self.pending.get(at)?.stage {
+            Stage::Running(run, false) if run == id => Some(at),
+            Stage::Running(run, true) if run == id => {
+                self.after_dirty(at, ctx);
+                None
+            }
+            _ => None,
         }
     }
 
@@ -165,7 +202,9 @@ impl Watch {
         pending.attempts = 0;
         pending.sweep = 0;
         pending.own_changes += 1;
-        if pending.own_changes >= LOOP {
+        let loops = pending.own_changes >= LOOP;
+        self.pending.set_share(at, u32::MAX);
+        if loops {
             self.hold_loop(at, ctx);
         }
         let Some(pending) = self.pending.get(at) else { return };
@@ -180,7 +219,7 @@ impl Watch {
     }
 
     /// Remembers when a file had its run: a change of it that is told later may have been made by that.
-    fn note_recent(&mut self, at: u32, ms: u64, ctx: &Ctx<'_>) {
+    pub(super) fn note_recent(&mut self, at: u32, ms: u64, ctx: &Ctx<'_>) {
         let rounds = self.pending.get(at).map_or(0, |p| p.own_changes);
         let started = ctx.now.stamp.minus(std::time::Duration::from_millis(ms + 1));
         self.recent.push_back(Recent { node: self.tree.id(at), started, ended: ctx.now.wall, rounds });
@@ -231,8 +270,14 @@ impl Watch {
     fn retry(&mut self, at: u32, attempt: u32, status: RunStatus, ctx: &mut Ctx<'_>) {
         let pause = backoff::pause(self.rules.backoff.0, attempt, ctx.shared.random.f64());
         let due = ctx.now.mono.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+        let attempts = if status == RunStatus::Later { attempt - 1 } else { attempt };
+        self.back_off(at, attempts, due, ctx);
+    }
+
+    /// It is tried again then.
+    pub(super) fn back_off(&mut self, at: u32, attempts: u32, due: u64, ctx: &mut Ctx<'_>) {
         if let Some(pending) = self.pending.get_mut(at) {
-            pending.attempts = if status == RunStatus::Later { attempt - 1 } else { attempt };
+            pending.attempts = attempts;
         }
         self.answer_waiters(at, Verdict::Failed, ctx);
         self.pending.set_stage(at, Stage::Backoff, due);
@@ -281,6 +326,7 @@ fn record_run(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnded>,
         Some(Outcome::Exited(code)) => Some(code),
         _ => None,
     };
+    let (path, files) = run.told();
     let record = RunRecord {
         run: id,
         trigger: run.trigger,
@@ -288,8 +334,9 @@ fn record_run(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnded>,
         attempt: run.attempt,
         exit,
         ms: ended.map(|e| e.ms),
-        path: Some(run.path.clone()),
+        path,
         outcome,
+        files,
     };
     let seen: Option<Fingerprint> = run.seen;
     ctx.record(Some((run.watch, &run.watch_name)), What::Run(record), seen);
@@ -331,6 +378,7 @@ pub fn record_lost(row: &RunRow, ctx: &mut Ctx<'_>) {
         ms: None,
         path: row.path.clone(),
         outcome: None,
+        files: row.files,
     };
     ctx.record(Some((row.watch, &row.watch_name)), What::Run(record), None);
 }

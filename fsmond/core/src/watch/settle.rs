@@ -136,6 +136,7 @@ impl Watch {
         if from.is_some() {
             pending.from = from;
         }
+        self.pending.set_share(at, u32::MAX);
         true
     }
 
@@ -156,6 +157,8 @@ impl Watch {
             if matches!(stage, Stage::Settling | Stage::Backoff) {
                 self.pending.set_stage(at, Stage::Checking, u64::MAX);
                 self.suspect(at, Told::CHECK, When::Now, ctx);
+            } else if stage == Stage::Ready {
+                self.pending.waited(at);
             }
         }
     }
@@ -172,7 +175,7 @@ impl Watch {
         } else if self.awaits_ready_file(at) {
             self.pending.set_stage(at, Stage::Settling, u64::MAX);
         } else {
-            self.pending.set_stage(at, Stage::Ready, u64::MAX);
+            self.now_ready(at, ctx.now);
         }
     }
 
@@ -208,9 +211,9 @@ impl Watch {
     }
 
     /// The look before a run saw no file, as was known: a deletion is ready for its run.
-    pub(super) fn checked_gone(&mut self, at: u32) {
+    pub(super) fn checked_gone(&mut self, at: u32, now: Now) {
         if self.pending.get(at).is_some_and(|p| p.stage == Stage::Checking && p.kind == EventKind::Delete) {
-            self.pending.set_stage(at, Stage::Ready, u64::MAX);
+            self.now_ready(at, now);
         }
     }
 
@@ -221,7 +224,7 @@ impl Watch {
             !matches!(p.stage, Stage::Running(..)) && p.since.saturating_add(wait.nanos()) <= ctx.now.mono
         });
         if waited && self.filter.size_ok(stat.fingerprint.size) {
-            self.pending.set_stage(at, Stage::Ready, u64::MAX);
+            self.now_ready(at, ctx.now);
         }
     }
 

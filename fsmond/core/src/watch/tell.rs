@@ -183,7 +183,7 @@ impl Watch {
             self.gone_pending(at, trigger, ctx);
         } else {
             // The look before its run went with the suspicion of it; that its folder is gone answers it.
-            self.checked_gone(at);
+            self.checked_gone(at, ctx.now);
         }
         self.release_if_idle(at);
     }

@@ -34,7 +34,8 @@ pub fn root_of(path: &RawPath, one_file: bool) -> RawPath {
 pub fn understand(options: &Options, defaults: &Options) -> Result<Understood, ApiError> {
     let rules = Rules::from_options(&options.clone().or(defaults));
     rules.check()?;
-    template::check(&rules.command)?;
+    options.check_mode(rules.mode)?;
+    template::check(&rules.command, rules.mode)?;
     let filter = Filter::new(&rules)?;
     let plan = Plan::new(&rules)?;
     Ok(Understood { rules: Arc::new(rules), filter, plan })

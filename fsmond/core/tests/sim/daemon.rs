@@ -11,7 +11,7 @@ use fsmon_core::io::{
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::event::{EventKind, What};
 use fsmon_protocol::run::Outcome;
-use fsmon_protocol::spec::{Backend, Options, WatchSpec};
+use fsmon_protocol::spec::{Backend, Mode, Options, WatchSpec};
 use fsmon_protocol::status::{DefinedBy, WatchState};
 use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
 
@@ -28,6 +28,14 @@ pub struct Stored {
     runs: BTreeMap<u64, (RunRow, bool)>,
 }
 
+/// A file that a command was given.
+pub struct Given {
+    path: Vec<u8>,
+    deleted: bool,
+    /// 0: not yet read.
+    version: u64,
+}
+
 pub struct Daemon {
     /// Of the history, for messages.
     pub seed: u64,
@@ -36,7 +44,10 @@ pub struct Daemon {
     store: VecDeque<(StoreOp, Option<Ack>)>,
     lists: VecDeque<ListRequest>,
     looks: VecDeque<LookRequest>,
-    pub running: HashMap<u64, (Box<SpawnRequest>, Vec<u8>, u64)>,
+    /// Each command with the files it was given, and in which version.
+    pub running: HashMap<u64, Vec<Given>>,
+    /// What a run is for.
+    mode: Mode,
     opening: bool,
     /// The root as it was when it was opened.
     opened: u64,
@@ -60,7 +71,7 @@ pub fn settings() -> Settings {
     Settings { defaults: Options::default(), max_runs: 4 }
 }
 
-fn spec() -> WatchSpec {
+fn spec(mode: Mode) -> WatchSpec {
     let options = Options {
         command: Some(vec!["true".into()]),
         concurrency: Some(3),
@@ -69,16 +80,20 @@ fn spec() -> WatchSpec {
         every: Some(SpanOrOff::Off),
         backoff: Some(Span::millis(200)),
         retries: Some(1000),
+        mode: Some(mode),
+        batch_max: (mode == Mode::Batch).then_some(3),
+        batch_wait: (mode == Mode::Batch).then_some(Span::millis(100)),
         ..Options::default()
     };
     WatchSpec { name: "w".into(), path: "/w".into(), options }
 }
 
 impl Daemon {
-    pub fn new(disk: &Disk, seed: u64) -> Self {
+    pub fn new(disk: &Disk, seed: u64, mode: Mode) -> Self {
         let numbers = Numbers { seq: 1, run: 1, watch: 1 };
         let mut daemon = Self::with(Machine::new(settings(), numbers, seed), Stored::default());
-        let command = Command::Add { spec: spec(), defined_by: DefinedBy::Runtime, only: None };
+        daemon.mode = mode;
+        let command = Command::Add { spec: spec(mode), defined_by: DefinedBy::Runtime, only: None };
         daemon.step(disk, Input::Command(1, Box::new(command)));
         while !daemon.store.is_empty() {
             daemon.commit(disk, usize::MAX);
@@ -95,6 +110,7 @@ impl Daemon {
             lists: VecDeque::new(),
             looks: VecDeque::new(),
             running: HashMap::new(),
+            mode: Mode::Each,
             opening: false,
             opened: ROOT,
             closing: false,
@@ -122,7 +138,7 @@ impl Daemon {
         let numbers = Numbers { seq: reserved, run: reserved, watch: 2 };
         let mut next = Self::with(Machine::new(settings(), numbers, seed), self.stored.clone());
         (next.told, next.processed, next.mono, next.reserved) = (self.told, self.processed, self.mono, reserved);
-        (next.seed, next.clock_set) = (self.seed, self.clock_set);
+        (next.seed, next.clock_set, next.mode) = (self.seed, self.clock_set, self.mode);
         // What was told and not stored was not told, as far as the next one knows.
         let durable: BTreeSet<u64> = next.stored.journal.iter().map(|r| r.record.seq).collect();
         next.told.retain(|row| durable.contains(&row.record.seq));
@@ -130,7 +146,7 @@ impl Daemon {
             println!("> Listed crash {}", next.story());
         }
         let row = next.stored.row.clone().unwrap();
-        next.machine.add_stored(row, spec()).unwrap();
+        next.machine.add_stored(row, spec(next.mode)).unwrap();
         for node in next.stored.nodes.clone().into_values() {
             assert!(next.machine.restore(WATCH, node));
         }
@@ -221,10 +237,10 @@ impl Daemon {
                 }
                 Effect::Spawn(request) => {
                     assert!(self.recorded.contains(&request.run), "a run starts only after its start is recorded");
-                    let path = request.rel.as_bytes().to_vec();
-                    let twice = self.running.values().any(|(_, other, _)| *other == path);
-                    assert!(!twice, "two runs of {:?} at once", request.rel);
-                    self.running.insert(request.run, (request, path, 0));
+                    let given = given(&request);
+                    let runs = |file: &Given| self.running.values().flatten().any(|other| other.path == file.path);
+                    assert!(!given.iter().any(runs), "two runs of one file at once: {request:?}");
+                    self.running.insert(request.run, given);
                 }
                 Effect::Close(_) => {
                     // What is under way may still be answered; what is not yet begun is not.
@@ -241,8 +257,8 @@ impl Daemon {
 
     /// Notes which version each command that was just started is given.
     pub fn read_files(&mut self, disk: &Disk) {
-        for (_, path, version) in self.running.values_mut().filter(|(_, _, v)| *v == 0) {
-            *version = disk.resolve(path).and_then(|i| disk.inodes.get(&i)).map_or(1, |i| i.version);
+        for file in self.running.values_mut().flatten().filter(|file| file.version == 0) {
+            file.version = disk.resolve(&file.path).and_then(|i| disk.inodes.get(&i)).map_or(1, |i| i.version);
         }
     }
 
@@ -373,11 +389,11 @@ impl Daemon {
             return false;
         }
         let run = ids[which % ids.len()];
-        let (request, path, version) = self.running.remove(&run).unwrap();
-        // A command that does not find its file fails.
-        let well = well && (version != 1 || request.kind == EventKind::Delete);
+        let given = self.running.remove(&run).unwrap();
+        // A command that does not find its files fails.
+        let well = well && given.iter().all(|file| file.version != 1 || file.deleted);
         if well {
-            self.processed.insert(path, version);
+            self.processed.extend(given.into_iter().map(|file| (file.path, file.version)));
         }
         let outcome = Outcome::Exited(i32::from(!well));
         self.step(disk, Input::RunEnded(RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 }));
@@ -408,6 +424,15 @@ impl Daemon {
         let now = self.now(disk);
         self.machine.step(now, Input::Command(9, Box::new(Command::Show(vec![]))), &mut out);
         format!("{:#?}", out.iter().find(|e| matches!(e, Effect::Answer(..))))
+    }
+}
+
+/// What a command is given.
+fn given(request: &SpawnRequest) -> Vec<Given> {
+    let file = |path: &[u8], kind| Given { path: path.to_vec(), deleted: kind == EventKind::Delete, version: 0 };
+    match &request.manifest {
+        Some(changes) => changes.iter().map(|c| file(&c.path.as_bytes()[b"/w/".len()..], c.kind)).collect(),
+        None => vec![file(request.rel.as_bytes(), request.kind)],
     }
 }
 

@@ -15,7 +15,7 @@ use daemon::{Daemon, deleted, played, text};
 use disk::{Disk, ROOT};
 use fastrand::Rng;
 use fsmon_core::io::Command;
-use fsmon_protocol::spec::Options;
+use fsmon_protocol::spec::{Mode, Options};
 use fsmon_protocol::status::{DefinedBy, WatchState};
 use fsmon_protocol::units::Span;
 
@@ -162,10 +162,10 @@ fn check(daemon: &mut Daemon, disk: &Disk, seed: u64, renames: bool) {
 
 /// `renames`: folders and files are renamed too. Then a listing may be ahead of the events, and what it saw early be
 /// told as gone and come again; without, nothing that stayed is ever told as gone.
-fn history(seed: u64, crashes: bool, renames: bool) {
+fn history(seed: u64, crashes: bool, renames: bool, mode: Mode) {
     let mut random = Rng::with_seed(seed);
     let mut disk = Disk::new(1_800_000_000_000_000_000);
-    let mut daemon = Daemon::new(&disk, seed);
+    let mut daemon = Daemon::new(&disk, seed, mode);
     daemon.seed = seed;
     for step in 0..random.usize(20..200) {
         match random.u8(..25) {
@@ -213,20 +213,27 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn nothing_is_lost_while_it_runs() {
     for seed in seeds() {
-        history(seed, false, true);
+        history(seed, false, true, Mode::Each);
     }
 }
 
 #[test]
 fn nothing_is_lost_over_crashes() {
     for seed in seeds() {
-        history(seed, true, true);
+        history(seed, true, true, Mode::Each);
     }
 }
 
 #[test]
 fn nothing_that_stayed_is_told_as_gone() {
     for seed in seeds() {
-        history(seed, true, false);
+        history(seed, true, false, Mode::Each);
+    }
+}
+
+#[test]
+fn nothing_is_lost_in_batches_over_crashes() {
+    for seed in seeds() {
+        history(seed, true, true, Mode::Batch);
     }
 }

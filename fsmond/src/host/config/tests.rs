@@ -135,6 +135,7 @@ const FAULTS: &[Case] = &[
         "[[watch]]\npath = \"a\"\nsettle = \"x\"\n\n[daemon]\nmax-runs = 0\n[[watch]]\npath = \"/b\"\nfoo = 1\n",
         &[(2, "relative"), (3, "settle: "), (6, "max-runs"), (9, "unknown key 'foo'")],
     ),
+    ("[[watch]]\npath = \"/a\"\nbatch-max = 5\n", &[(1, "batch-max makes no sense with mode each")]),
 ];
 
 #[test]

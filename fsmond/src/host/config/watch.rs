@@ -85,7 +85,9 @@ fn read(
     let options: Options = table::read(problems, options, &prefix, |given| check_options(given, check));
     if problems.count() == before {
         // Only what no option is at fault for alone.
-        problems.check(at, check_options(&options.clone().or(defaults), check), &prefix);
+        let merged = options.clone().or(defaults);
+        let mode = options.check_mode(merged.mode.unwrap_or_default()).map_err(sentence);
+        problems.check(at, mode.and_then(|()| check_options(&merged, check)), &prefix);
     }
     (problems.count() == before).then_some((WatchSpec { name, path, options }, name_at))
 }

@@ -158,3 +158,39 @@ async fn what_cannot_be_started_says_why() {
     }
     bench.nothing_more().await;
 }
+
+/// A batch of two files with odd names.
+fn batch(bench: &mut Bench, argv: &[&str]) -> SpawnRequest {
+    let mut request = bench.request(argv, b"", Options { mode: Some(Mode::Batch), ..Options::default() });
+    let change = |kind, name: &[u8]| Change {
+        kind,
+        path: request.root.join(name),
+        from: None,
+        size: Some(3),
+        event_id: format!("key of {}", name.len()),
+    };
+    request.manifest = Some([change(EventKind::Create, b"-a b"), change(EventKind::Modify, b"new\nline")].into());
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_gets_its_paths_as_arguments_or_as_lines_and_a_key_of_its_own() {
+    let mut bench = Bench::new();
+    let script = "printf '%s\\0' \"$@\" \"${FSMON_PATH-unset}\" \"${FSMON_EVENT_ID-unset}\" \"$FSMON_BATCH_ID\"; cat";
+    let request = batch(&mut bench, &["sh", "-c", script, "sh", "in", "{paths}", "{root}"]);
+    let (root, id) = (request.root.clone(), request.event_id.clone());
+    let (first, second) = (root.join(b"-a b"), root.join(b"new\nline"));
+    let expected =
+        [b"in", first.as_bytes(), second.as_bytes(), root.as_bytes(), b"unset", b"unset", id.as_bytes(), b""];
+    assert_eq!(bench.output_of(request).await, expected.join(&0));
+    let request = batch(&mut bench, &["cat"]);
+    let printed = String::from_utf8(bench.output_of(request).await).unwrap();
+    let lines: Vec<serde_json::Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{printed}");
+    assert_eq!(lines[0]["path"].as_str().unwrap().as_bytes(), first.as_bytes());
+    assert_eq!(
+        (&lines[1]["kind"], &lines[1]["event_id"], &lines[1]["size"]),
+        (&"modify".into(), &"key of 8".into(), &3.into())
+    );
+    bench.nothing_more().await;
+}

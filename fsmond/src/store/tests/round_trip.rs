@@ -82,7 +82,7 @@ fn runs_come_back_as_they_were() {
         let end = RunEndRow { outcome: outcome.clone(), ms: None, ..run_end(run, RunStatus::Failed) };
         running.store(vec![StoreOp::RunStart(row), StoreOp::RunEnd(end)]);
     }
-    let unfinished = RunRow { path: None, ..run_start(50) };
+    let unfinished = RunRow { path: None, files: Some(12), ..run_start(50) };
     running.store(vec![StoreOp::RunStart(unfinished.clone())]);
     let listed = wait(running.reader.runs(RunsQuery { watch: None, failed: false, max: 100 })).unwrap();
     assert_eq!(listed[0].status, RunStatus::Started);

@@ -110,8 +110,19 @@ fn every_gap() -> Vec<What> {
 fn every_run() -> Vec<What> {
     let mut whats = Vec::new();
     for (trigger, status) in TRIGGERS.iter().flat_map(|t| STATUSES.map(|s| (*t, s))) {
-        let record = RunRecord { run: 9, trigger, status, attempt: 3, exit: None, ms: None, path: None, outcome: None };
+        let record = RunRecord {
+            run: 9,
+            trigger,
+            status,
+            attempt: 3,
+            exit: None,
+            ms: None,
+            path: None,
+            outcome: None,
+            files: None,
+        };
         whats.push(What::Run(record.clone()));
+        whats.push(What::Run(RunRecord { files: Some(1000), ..record.clone() }));
         whats.push(What::Run(RunRecord {
             exit: Some(-1),
             ms: Some(12),
@@ -205,6 +216,7 @@ pub(super) fn run_start(run: u64) -> RunRow {
         attempt: 1,
         started: now(),
         event_id: format!("event-{run}"),
+        files: None,
     }
 }
 

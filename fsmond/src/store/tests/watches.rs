@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{Backend, CatchUp, Existing, OnSchedule, Options, Stdin, WatchSpec};
+use fsmon_protocol::spec::{Backend, CatchUp, Existing, Mode, OnSchedule, Options, Stdin, WatchSpec};
 use fsmon_protocol::units::{Size, Span, SpanOrOff};
 
 use super::*;
@@ -47,6 +47,9 @@ fn every_option() -> Options {
         catch_up: Some(CatchUp::None),
         ready_file: Some("{stem}.ok".into()),
         min_age: Some(Span::millis(1)),
+        mode: Some(Mode::Batch),
+        batch_max: Some(50),
+        batch_wait: Some(Span::millis(1)),
     }
 }
 

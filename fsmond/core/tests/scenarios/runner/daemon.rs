@@ -9,10 +9,10 @@ use fsmon_core::io::{
     Token, WatchId,
 };
 use fsmon_core::{Machine, Numbers};
-use fsmon_protocol::ApiError;
 use fsmon_protocol::run::Outcome as Ended;
 use fsmon_protocol::spec::{Backend, Options};
 use fsmon_protocol::units::Timestamp;
+use fsmon_protocol::{ApiError, RawPath};
 
 use crate::disk::Disk;
 use crate::outcome::{Frame, Outcome};
@@ -215,7 +215,8 @@ impl Daemon {
         if !self.stored.has_start(request.run) {
             return Err(format!("a run started before its start was durable: {request:?}"));
         }
-        if self.running.values().any(|other| other.watch == request.watch && other.rel == request.rel) {
+        let twice = |other: &SpawnRequest| paths(other).iter().any(|path| paths(&request).contains(path));
+        if self.running.values().any(|other| other.watch == request.watch && twice(other)) {
             return Err(format!("two runs of one file at once: {request:?}"));
         }
         let outcome = Outcome::spawn(&request, self.time(), &self.frame);
@@ -363,10 +364,13 @@ impl Daemon {
         Ok(true)
     }
 
-    /// Ends the command that runs for this file.
+    /// Ends the command that runs for this file, or for a batch with it.
     pub fn end_run(&mut self, path: &str, outcome: Ended) -> Result<(), String> {
-        let full = |request: &SpawnRequest| request.root.join(request.rel.as_bytes()).text().into_owned();
-        let found = self.running.iter().find(|(_, request)| full(request) == path).map(|(&run, _)| run);
+        let is = |request: &SpawnRequest| {
+            let own = request.root.join(request.rel.as_bytes());
+            own.text() == path || paths(request).iter().any(|other| other.text() == path)
+        };
+        let found = self.running.iter().find(|(_, request)| is(request)).map(|(&run, _)| run);
         let run = found.ok_or(format!("no command runs for {path}"))?;
         self.running.remove(&run);
         self.step(Input::RunEnded(RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 }))?;
@@ -399,5 +403,13 @@ impl Daemon {
     fn set_mono(&mut self, mono: u64) {
         self.disk.wall += i64::try_from(mono - self.mono).expect("a span of a story");
         self.mono = mono;
+    }
+}
+
+/// The files that a command is given.
+fn paths(request: &SpawnRequest) -> Vec<RawPath> {
+    match &request.manifest {
+        Some(manifest) => manifest.iter().map(|change| change.path.clone()).collect(),
+        None => vec![request.root.join(request.rel.as_bytes())],
     }
 }

@@ -82,11 +82,13 @@ impl Outcome {
             }
             What::Run(run) if run.status == RunStatus::Started => return None,
             What::Run(run) => {
-                let path = run.path.as_ref().map(|path| frame.path(path)).unwrap_or_default();
-                Self::new(at, &["told", "run", run.status.as_str(), &path])
+                let path = run.path.as_ref().map(|path| frame.path(path));
+                let words = ["told", "run", run.status.as_str()].into_iter().chain(path.as_deref());
+                Self::new(at, &words.collect::<Vec<_>>())
                     .with("trigger", run.trigger.as_str())
                     .with("attempt", run.attempt)
                     .maybe("exit", run.exit)
+                    .maybe("files", run.files)
             }
             What::Schedule(it) => Self::new(at, &["told", "schedule", it.status.as_str()])
                 .with("due", frame.time(it.due))
