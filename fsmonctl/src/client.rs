@@ -86,9 +86,13 @@ pub fn within(wait: Duration) -> Context {
     context(wait)
 }
 
-/// The answer to one request, a refusal and a broken connection alike as an error.
-pub async fn ask<T>(question: impl Future<Output = Result<Reply<T>, RpcError>>) -> Result<T, ApiError> {
-    question.await.map_err(|error| call_error(&error))?
+/// The answer to one request, a refusal and a broken connection alike as an error. A question holds every option that a
+/// watch can have several times over, so it is kept in one place while it is asked.
+pub fn ask<'q, T: 'q>(
+    question: impl Future<Output = Result<Reply<T>, RpcError>> + 'q,
+) -> impl Future<Output = Result<T, ApiError>> + 'q {
+    let question = Box::pin(question);
+    async move { question.await.map_err(|error| call_error(&error))? }
 }
 
 /// A duration as whole milliseconds, as requests carry it.
