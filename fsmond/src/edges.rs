@@ -6,8 +6,8 @@
 
 use fsmon_core::Input;
 use fsmon_core::io::{
-    Ack, FolderProblem, Hint, ListRequest, LookRequest, Name, NodeId, OpenRequest, RunId, SpawnRequest, Stat, StoreOp,
-    WatchId,
+    Ack, FolderProblem, Hint, ListRequest, LookRequest, Name, NodeId, OpenRequest, RunId, Sighting, SpawnRequest, Stat,
+    StoreOp, WatchId,
 };
 use fsmon_core::preview::Trial;
 use fsmon_protocol::event::Record;
@@ -79,6 +79,9 @@ pub trait History: Send + Sync {
 pub trait Folders: Send + Sync {
     /// All entries of the folder at this path below this root. One at a time, and given up after a while.
     fn read(&self, root: RawPath, folder: RawPath) -> BoxFuture<'_, Result<Vec<(Name, Stat)>, FolderProblem>>;
+    /// What is at this path below this root, and at each folder on the way; `check`: also whether somebody has it open
+    /// for writing. Given up after a while.
+    fn trace(&self, root: RawPath, path: RawPath, check: bool) -> BoxFuture<'_, Sighting>;
 }
 
 /// Looking at a tree once, for a dry run.

@@ -10,6 +10,7 @@
 pub mod doctor;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod file;
 pub mod fingerprint;
 pub mod line;

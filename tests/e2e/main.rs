@@ -11,6 +11,7 @@ mod copying;
 mod crash;
 mod doctor;
 mod dry_run;
+mod explain;
 mod fresh_folders;
 mod ledger;
 mod manager;

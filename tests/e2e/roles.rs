@@ -50,6 +50,9 @@ fn each_role_may_do_its_part_and_a_reload_changes_it() {
     let shown = as_somebody(&d, &["show", "data", "--json"]).ok().text();
     assert!(!shown.contains("/bin/true") && !shown.contains("hunter"), "a reader sees no command line: {shown}");
     as_somebody(&d, &["status"]).ok();
+    let path = d.root().join("a");
+    let told = as_somebody(&d, &["explain", path.to_str().unwrap(), "--json"]).ok().text();
+    assert!(told.contains("unknown") && !told.contains("/bin/true") && !told.contains("hunter"), "{told}");
     as_somebody(&d, &["pause", "data"]).refused(5, "you are a reader, this needs the role operator");
     assert_eq!(d.show("data")["state"], "watching");
 

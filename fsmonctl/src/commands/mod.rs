@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod drop;
 mod dry_run;
+mod explain;
 mod failures;
 mod files;
 mod gaps;
@@ -62,6 +63,7 @@ pub enum Verb {
     Retry(retry::Retry),
     Drop(drop::Drop),
     Files(files::Files),
+    Explain(explain::Explain),
     Gaps(gaps::Gaps),
     Verify(verify::Verify),
     Reload(reload::Reload),
@@ -117,6 +119,7 @@ pub async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
         Verb::Retry(verb) => Box::pin(verb.run(session)).await,
         Verb::Drop(verb) => Box::pin(verb.run(session)).await,
         Verb::Files(verb) => Box::pin(verb.run(session)).await,
+        Verb::Explain(verb) => Box::pin(verb.run(session)).await,
         Verb::Gaps(verb) => Box::pin(verb.run(session)).await,
         Verb::Verify(verb) => Box::pin(verb.run(session)).await,
         Verb::Reload(verb) => Box::pin(verb.run(session)).await,

@@ -1,5 +1,6 @@
 //! The JSON forms that are not just the type's own: exact where a name is not UTF-8, flat where a script wants it flat.
 
+use fsmon_protocol::explain::{Explained, OnDisk, Waits};
 use fsmon_protocol::file::FileInfo;
 use fsmon_protocol::rpc_types::{DryRun, Listed, LogChunk};
 use fsmon_protocol::run::{Outcome, RunInfo};
@@ -88,6 +89,75 @@ pub fn file(info: &FileInfo) -> Value {
         if let Some(value) = value {
             object[key] = value;
         }
+    }
+    object
+}
+
+/// What a watch has to say of a path. What is as in `files` has the names it has there.
+pub fn explained(told: &Explained) -> Value {
+    let mut object = path(&told.path);
+    let waits = told.waits.iter().map(waits).collect::<Vec<_>>();
+    let gaps = told.gaps.iter().map(gap).collect::<Vec<_>>();
+    let file = told.file.as_ref();
+    let fields = [
+        ("watch", Some(json!(told.watch))),
+        ("root", Some(json!(told.root.text()))),
+        ("state", Some(json!(told.standing().as_str()))),
+        ("watched", Some(json!(told.ruling.rule.lets_in()))),
+        ("rule", Some(json!(told.ruling.rule))),
+        ("rule_at", Some(json!(told.ruling.at.text()))),
+        ("pattern", told.ruling.pattern.as_ref().map(|pattern| json!(pattern))),
+        ("disk", Some(on_disk(&told.disk))),
+        ("type", told.known.map(|known| json!(known))),
+        ("kind", file.and_then(|file| file.kind).map(|kind| json!(kind))),
+        ("attempts", file.map(|file| json!(file.attempts))),
+        ("due", file.and_then(|file| file.due).map(|due| json!(due))),
+        ("size", file.and_then(|file| file.seen).map(|seen| json!(seen.size))),
+        ("mtime", file.and_then(|file| file.seen).map(|seen| json!(Timestamp(seen.mtime)))),
+        ("waits", Some(json!(waits))),
+        ("run", told.run.map(|run| json!(run))),
+        ("again", told.run.map(|_| json!(told.again))),
+        ("runs_not", told.runs_not.map(|why| json!(why))),
+        ("last", told.last.as_ref().map(run)),
+        ("processed", told.processed.as_ref().map(run)),
+        ("watch_state", Some(json!(told.state))),
+        ("details", Some(json!(told.details))),
+        ("gaps", Some(json!(gaps))),
+        ("next_due", told.next_due.map(|due| json!(due))),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            object[name] = value;
+        }
+    }
+    object
+}
+
+/// What is at a path: its type, `missing`, `through` (with what is on the way) or `unknown` (with why).
+fn on_disk(disk: &OnDisk) -> Value {
+    match disk {
+        OnDisk::Missing => json!({"is": "missing"}),
+        OnDisk::Through(file_type, at) => json!({"is": "through", "type": file_type, "at": at.text()}),
+        OnDisk::Unknown(why) => json!({"is": "unknown", "why": why}),
+        OnDisk::Here { file_type, size, mtime, as_known } => {
+            json!({"is": file_type, "size": size, "mtime": mtime, "as_known": as_known})
+        }
+    }
+}
+
+/// What is waited for: a word, and what belongs to it.
+fn waits(waits: &Waits) -> Value {
+    let mut object = json!({"for": waits.as_str()});
+    match waits {
+        Waits::Decision(why) | Waits::Store(why) => object["why"] = json!(why),
+        Waits::ReadyFile(ready) => {
+            object["path"] = json!(ready.text());
+            if let Some(bytes) = ready.base64_if_lossy() {
+                object["path_bytes"] = json!(bytes);
+            }
+        }
+        Waits::Place(most) | Waits::PlaceInAll(most) | Waits::Others(most) => object["most"] = json!(most),
+        _ => {}
     }
     object
 }

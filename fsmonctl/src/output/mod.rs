@@ -3,6 +3,7 @@
 //! With `--json` each line of stdout is one object, exact. Without it nothing reaches a terminal that has not been
 //! escaped: names of files come from strangers.
 
+mod explain;
 mod files;
 mod gaps;
 pub mod json;

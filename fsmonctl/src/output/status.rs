@@ -63,7 +63,7 @@ impl Out {
     }
 
     /// Keys and values, the values in one column.
-    fn pairs(&self, rows: &[(&str, String)]) -> Result<(), Failure> {
+    pub fn pairs(&self, rows: &[(&str, String)]) -> Result<(), Failure> {
         let width = rows.iter().map(|(key, _)| key.len()).max().unwrap_or(0) + 1;
         for (key, value) in rows {
             self.line(&format!("{:width$} {value}", format!("{key}:")))?;

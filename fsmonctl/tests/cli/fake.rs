@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::event::{Event, EventKind, Origin, Record, What};
+use fsmon_protocol::explain::Explained;
 use fsmon_protocol::file::{FileInfo, FilesCursor, FilesReply, FilesRequest};
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::rpc::{Fsmon, server};
@@ -43,6 +44,7 @@ pub struct State {
     pub missed: u64,
     pub runs: Vec<RunInfo>,
     pub files: Vec<FileInfo>,
+    pub explained: Vec<Explained>,
     /// Slices of `verify`, each asked for by its number.
     pub verified: Vec<VerifyReply>,
     pub output: Vec<u8>,
@@ -249,6 +251,10 @@ impl Fsmon for Fake {
     async fn dry_set(self, _: Context, watch: String, _: Options, unset: Vec<String>) -> Reply<DryRun> {
         let question = format!("dry_set {watch} {}", unset.join(" "));
         self.ask(question.trim_end()).map(|state| state.dry_run.clone())?.ok_or(no_dry_run())
+    }
+
+    async fn explain(self, _: Context, path: RawPath) -> Reply<Vec<Explained>> {
+        Ok(self.ask(&format!("explain {path}"))?.explained.clone())
     }
 }
 

@@ -23,11 +23,12 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use fsmon_protocol::explain::Rule;
 use fsmon_protocol::path::escape;
 use fsmon_protocol::spec::Rules;
 use fsmon_protocol::{ApiError, Size};
 use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 
 use crate::ready::ReadyName;
 
@@ -38,10 +39,22 @@ pub struct Filter {
     include: Option<Gitignore>,
     exclude: Option<Gitignore>,
     hidden: bool,
+    recursive: bool,
     deepest: u32,
     ready: Option<ReadyName>,
     min_size: u64,
     max_size: u64,
+}
+
+/// What decided whether a path counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision<'a> {
+    /// The rule.
+    pub rule: Rule,
+    /// The pattern that matched: of the list that the rule is named for; of `exclude` where that takes back.
+    pub pattern: Option<&'a str>,
+    /// How much of the path it matched: less than all of it where that is a folder above.
+    pub upto: usize,
 }
 
 impl Filter {
@@ -55,6 +68,7 @@ impl Filter {
             include: matcher("include", &rules.include)?,
             exclude: matcher("exclude", &rules.exclude)?,
             hidden: rules.hidden,
+            recursive: rules.recursive,
             deepest: if rules.recursive { rules.max_depth.unwrap_or(u32::MAX) } else { 0 },
             ready: rules.ready_file.as_deref().map(ReadyName::new).transpose()?,
             min_size: rules.min_size.map_or(0, |Size(n)| n),
@@ -70,12 +84,45 @@ impl Filter {
     /// Whether a folder is entered, given that the folders above it are. `rel` is its path relative to the root;
     /// `depth` is how many levels below the root it is: 0 for the root itself, which is always entered.
     pub fn folder(&self, rel: &[u8], depth: u32) -> bool {
-        rel.is_empty() || (depth <= self.deepest && self.shown(rel) && !self.excluded(rel, true))
+        self.decide_folder(rel, depth).rule.lets_in()
+    }
+
+    /// The same, and which rule decides.
+    pub fn decide_folder(&self, rel: &[u8], depth: u32) -> Decision<'_> {
+        let decision = |rule| Decision { rule, pattern: None, upto: rel.len() };
+        if rel.is_empty() {
+            decision(Rule::All)
+        } else if depth > self.deepest {
+            decision(if self.recursive { Rule::MaxDepth } else { Rule::NoRecursive })
+        } else if self.is_hidden(rel) {
+            decision(Rule::Hidden)
+        } else {
+            self.decide_exclude(rel, true)
+        }
     }
 
     /// Whether a file (anything that is no folder) counts, given that the folders above it are entered.
     pub fn file(&self, rel: &[u8]) -> bool {
-        self.shown(rel) && !self.excluded(rel, false) && (self.included(rel) || self.is_ready_file(name(rel)))
+        self.decide_file(rel).rule.lets_in()
+    }
+
+    /// The same, and which rule decides.
+    pub fn decide_file(&self, rel: &[u8]) -> Decision<'_> {
+        if self.is_hidden(rel) {
+            return Decision { rule: Rule::Hidden, pattern: None, upto: rel.len() };
+        }
+        let decision = self.decide_exclude(rel, false);
+        if decision.rule == Rule::Exclude {
+            return decision;
+        }
+        match &self.include {
+            None => decision,
+            Some(globs) => match decide_include(globs, rel) {
+                included if included.rule == Rule::Include => included,
+                _ if self.is_ready_file(name(rel)) => Decision { rule: Rule::ReadyFile, ..decision },
+                not_included => not_included,
+            },
+        }
     }
 
     /// How ready files are named, where files wait for one.
@@ -93,30 +140,38 @@ impl Filter {
         (self.min_size..=self.max_size).contains(&size)
     }
 
-    fn shown(&self, rel: &[u8]) -> bool {
-        self.hidden || name(rel).first() != Some(&b'.')
+    fn is_hidden(&self, rel: &[u8]) -> bool {
+        !self.hidden && name(rel).first() == Some(&b'.')
     }
 
-    fn excluded(&self, rel: &[u8], folder: bool) -> bool {
-        self.exclude.as_ref().is_some_and(|globs| ask(globs, rel, folder).is_ignore())
-    }
-
-    fn included(&self, rel: &[u8]) -> bool {
-        let Some(globs) = &self.include else { return true };
-        let mut answer = ask(globs, rel, false);
-        let mut rest = rel;
-        while answer.is_none()
-            && let Some(slash) = rest.iter().rposition(|&b| b == b'/')
-        {
-            rest = &rest[..slash];
-            answer = ask(globs, rest, true);
-        }
-        answer.is_ignore()
+    fn decide_exclude(&self, rel: &[u8], folder: bool) -> Decision<'_> {
+        let answer = self.exclude.as_ref().map_or(Match::None, |globs| ask(globs, rel, folder));
+        let rule = if answer.is_ignore() { Rule::Exclude } else { Rule::All };
+        Decision { rule, pattern: written(&answer), upto: rel.len() }
     }
 }
 
+fn decide_include<'a>(globs: &'a Gitignore, rel: &[u8]) -> Decision<'a> {
+    let mut answer = ask(globs, rel, false);
+    let mut rest = rel;
+    while answer.is_none()
+        && let Some(slash) = rest.iter().rposition(|&b| b == b'/')
+    {
+        rest = &rest[..slash];
+        answer = ask(globs, rest, true);
+    }
+    let rule = if answer.is_ignore() { Rule::Include } else { Rule::NotIncluded };
+    let upto = if answer.is_none() { rel.len() } else { rest.len() };
+    Decision { rule, pattern: written(&answer), upto }
+}
+
+/// The pattern that answered, as it was given.
+fn written<'a>(answer: &Match<&'a Glob>) -> Option<&'a str> {
+    answer.inner().map(|glob| glob.original())
+}
+
 /// What a list of patterns says about one path itself: `Ignore` means matched, `Whitelist` means taken back.
-fn ask<'a>(globs: &'a Gitignore, rel: &[u8], folder: bool) -> Match<&'a ignore::gitignore::Glob> {
+fn ask<'a>(globs: &'a Gitignore, rel: &[u8], folder: bool) -> Match<&'a Glob> {
     globs.matched(OsStr::from_bytes(rel), folder)
 }
 

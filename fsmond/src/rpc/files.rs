@@ -44,14 +44,7 @@ impl Session {
     async fn with_history(&self, found: Vec<(WatchId, u32, FileInfo)>) -> Reply<Vec<FileInfo>> {
         let asked = found.iter().map(|(watch, place, info)| (*watch, *place, info.path.clone())).collect();
         let facts = self.server.history.files(asked).await?;
-        let looks_only = self.role() < Some(Role::Operator);
-        let run = |mut run: RunInfo| {
-            if looks_only {
-                hide_command(&mut run.outcome);
-            }
-            // The path stands beside it already.
-            RunInfo { path: None, ..run }
-        };
+        let run = |run| self.beside_its_file(run);
         let all = found.into_iter().zip(facts).map(|((_, _, info), facts)| FileInfo {
             seen: info.seen.or(facts.seen),
             last: facts.last.map(run),
@@ -59,6 +52,15 @@ impl Session {
             ..info
         });
         Ok(all.collect())
+    }
+
+    /// A run as it is told beside its file, to somebody of this role.
+    pub fn beside_its_file(&self, mut run: RunInfo) -> RunInfo {
+        if self.role() < Some(Role::Operator) {
+            hide_command(&mut run.outcome);
+        }
+        // The path stands there already.
+        RunInfo { path: None, ..run }
     }
 
     /// A command that answers with a number of files.

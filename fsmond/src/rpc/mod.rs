@@ -11,6 +11,7 @@ mod connection;
 mod daemon;
 mod doctor;
 mod dry_run;
+mod explain;
 mod files;
 mod gate;
 mod hang_up;

@@ -132,6 +132,7 @@ table! {
     Verify => Operator,
     DryAdd => Admin,
     DrySet => Admin,
+    Explain => Reader,
 }
 
 /// Whether somebody with this role may make this request.

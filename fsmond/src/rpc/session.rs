@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fsmon_core::io::{Answer, Command};
 use fsmon_protocol::doctor::Finding;
+use fsmon_protocol::explain::Explained;
 use fsmon_protocol::file::{FilesReply, FilesRequest};
 use fsmon_protocol::rpc::Fsmon;
 use fsmon_protocol::rpc_types::{
@@ -75,6 +76,8 @@ pub fn odd(answer: &Answer) -> ApiError {
         Answer::Heard(_) => "a probe",
         Answer::Folders(_) => "folders",
         Answer::Compared(_) => "a comparison",
+        Answer::Covering(_) => "who covers a path",
+        Answer::Explained(_) => "an explanation",
     };
     ApiError::bug(format!("the core answered with {what}"))
 }
@@ -157,5 +160,8 @@ impl Fsmon for Session {
     }
     async fn dry_set(self, _: Context, watch: String, options: Options, unset: Vec<String>) -> Reply<DryRun> {
         self.dry_set_options(watch, options, unset).await
+    }
+    async fn explain(self, _: Context, path: RawPath) -> Reply<Vec<Explained>> {
+        self.explain_path(&path).await
     }
 }

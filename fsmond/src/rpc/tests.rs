@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fsmon_core::io::{Answer, Command, FolderProblem, JournalRow, Name, RunId, Stat, StoreOp, WatchId};
+use fsmon_core::io::{
+    Answer, Command, Covering, FolderProblem, JournalRow, Name, RunId, Sighting, Stat, StoreOp, WatchId,
+};
 use fsmon_core::preview::{Preview, Trial};
 use fsmon_core::{Effect, Input, Now};
 use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::event::GapReason;
+use fsmon_protocol::explain::{Explained, OnDisk, Rule, Ruling};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::rpc::FsmonClient;
 use fsmon_protocol::rpc_types::{DryRun, Reloaded, Reply, SweepStage, SweepStatus};
@@ -130,6 +133,9 @@ impl Folders for NoFolders {
     fn read(&self, _: RawPath, _: RawPath) -> BoxFuture<'_, Result<Vec<(Name, Stat)>, FolderProblem>> {
         async { Err(FolderProblem::NotPermitted) }.boxed()
     }
+    fn trace(&self, _: RawPath, _: RawPath, _: bool) -> BoxFuture<'_, Sighting> {
+        async { Sighting { names: vec![], end: Err(FolderProblem::NotPermitted) } }.boxed()
+    }
 }
 
 /// An edge that finds nothing.
@@ -234,11 +240,57 @@ fn answer(command: &Command) -> Option<Result<Answer, ApiError>> {
             Ok(Answer::Trial(Box::new(trial)))
         }
         Command::Remove { .. } => Ok(Answer::Removed(vec![])),
+        Command::Covering(path) => {
+            let one = |id| Covering {
+                watch: WatchId(id),
+                root: "/r".into(),
+                rel: path.as_bytes().strip_prefix(b"/r/").unwrap_or_default().into(),
+                stuck: id == 2,
+                check: false,
+            };
+            Ok(Answer::Covering(vec![one(1), one(2)]))
+        }
+        Command::Explain(seen) => {
+            let place = |id| (id == WatchId(1)).then_some(7);
+            let told = seen.iter().map(|(one, _)| (one.watch, place(one.watch), explained(&one.rel)));
+            Ok(Answer::Explained(told.collect()))
+        }
         Command::Pause(names) | Command::Resume(names) => {
             Ok(Answer::Watches(names.iter().map(|name| watch_status(name)).collect()))
         }
         _ => Ok(Answer::Done),
     })
+}
+
+fn explained(rel: &RawPath) -> Explained {
+    let path = RawPath::from("/r").join(rel.as_bytes());
+    Explained {
+        watch: Arc::from("w1"),
+        root: "/r".into(),
+        path: path.clone(),
+        ruling: Ruling { rule: Rule::All, pattern: None, at: path },
+        disk: OnDisk::Missing,
+        known: None,
+        hidden: false,
+        moving: false,
+        unsettled: false,
+        file: None,
+        waits: vec![],
+        run: None,
+        again: false,
+        runs_not: None,
+        kinds: vec![],
+        retries: 0,
+        by_many: false,
+        defined_by: DefinedBy::Runtime,
+        added: Timestamp(0),
+        last: None,
+        processed: None,
+        state: WatchState::Watching,
+        details: vec![],
+        gaps: vec![],
+        next_due: None,
+    }
 }
 
 fn sweep(id: u64, stage: SweepStage) -> SweepStatus {

@@ -24,7 +24,8 @@ pub fn look(visit: &Visit, request: LookRequest) -> Looked {
     Looked { watch, folder, tag, result }
 }
 
-fn see(visit: &Visit, folder: &Entered, name: &[u8], check: bool) -> Seen {
+/// Looks at one name of a folder; `check`: also whether somebody has it open for writing.
+pub fn see(visit: &Visit, folder: &Entered, name: &[u8], check: bool) -> Seen {
     if name.is_empty() || name.contains(&b'/') || name == b"." || name == b".." {
         return Seen::Unknown("not a name".to_owned());
     }

@@ -3,6 +3,7 @@
 //! Anything long is a cursor long-poll in slices of at most [`crate::rpc_types::LONGEST_WAIT`]; the client asks again.
 
 use crate::doctor::Finding;
+use crate::explain::Explained;
 use crate::file::{FilesReply, FilesRequest};
 use crate::path::RawPath;
 use crate::rpc_types::{
@@ -71,4 +72,6 @@ pub trait Fsmon {
     async fn dry_add(spec: WatchSpec) -> Reply<DryRun>;
     /// What `set` would drop, newly match and run, without doing it.
     async fn dry_set(watch: String, options: Options, unset: Vec<String>) -> Reply<DryRun>;
+    /// What each watch that covers this absolute path has to say of it. Refused where none does.
+    async fn explain(path: RawPath) -> Reply<Vec<Explained>>;
 }

@@ -9,6 +9,7 @@ use fsmon_protocol::event::{
     Event, EventKind, Gap, GapReason, Occurrence, OccurrenceStatus, Origin, Record, RunRecord, ServiceStatus,
     WatchChange, WatchChangeStatus, What, Why,
 };
+use fsmon_protocol::explain::{Explained, OnDisk, Rule, Ruling, RunsNot, Waits};
 use fsmon_protocol::file::{FileInfo, FileState, FilesCursor, FilesReply, FilesRequest};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::rpc::codec::encode;
@@ -66,6 +67,7 @@ methods!(
     Verify,
     DryAdd,
     DrySet,
+    Explain,
 );
 
 /// The bytes of every variant without fields of these enums.
@@ -94,6 +96,10 @@ words! {
     OccurrenceStatus { Done, SkippedBusy, SkippedPaused, SkippedUnable, SkippedMissed }
     OnSchedule { Pending, All, Once }
     Origin { Live, Scan }
+    Rule {
+        All, Include, ReadyFile, NotIncluded, Exclude, Hidden, NoRecursive, MaxDepth, Own, Pseudo, Through,
+    }
+    RunsNot { NoCommand, NotAFile, ReadyFile, Size }
     RunStatus { Started, Ok, Retry, Failed, Later, Interrupted, Vanished, Lost }
     ServiceStatus { Started, Stopped, Reloaded }
     Stdin { None, Json }
@@ -127,6 +133,9 @@ pub fn parts() -> Vec<Named> {
         named("RawPath", encode(&RawPath::from(&b"/d/\xff\n"[..]))),
         named("Fingerprint", encode(&fingerprint)),
         named("Options.none", encode(&Options::default())),
+        named("OnDisk.Missing", encode(&OnDisk::Missing)),
+        named("OnDisk.Through", encode(&OnDisk::Through(FileType::Symlink, "/data/l".into()))),
+        named("OnDisk.Unknown", encode(&OnDisk::Unknown("why".into()))),
     ]
 }
 
@@ -346,6 +355,7 @@ pub fn requests() -> Vec<FsmonRequest> {
         FsmonRequest::Verify { request: VerifyRequest { watches: vec!["data".into()], from: None, max: 100 } },
         FsmonRequest::DryAdd { spec: spec() },
         FsmonRequest::DrySet { watch: "data".into(), options: options(), unset: vec![] },
+        FsmonRequest::Explain { path: b"/data/\xff".as_slice().into() },
     ]
 }
 
@@ -387,7 +397,60 @@ pub fn replies() -> Vec<FsmonResponse> {
         FsmonResponse::Verify(Ok(verified())),
         FsmonResponse::DryAdd(Ok(dry_run())),
         FsmonResponse::DrySet(Ok(dry_run())),
+        FsmonResponse::Explain(Ok(vec![explained()])),
     ]
+}
+
+/// With every form of what is waited for.
+fn explained() -> Explained {
+    Explained {
+        watch: "data".into(),
+        root: "/data".into(),
+        path: b"/data/\xff".as_slice().into(),
+        ruling: Ruling { rule: Rule::Include, pattern: Some("*.csv".into()), at: "/data/a".into() },
+        disk: OnDisk::Here { file_type: FileType::File, size: Some(1), mtime: Some(TIME), as_known: Some(true) },
+        known: Some(FileType::File),
+        hidden: true,
+        moving: false,
+        unsettled: true,
+        file: Some(file()),
+        waits: vec![
+            Waits::Resume,
+            Waits::Decision("why".into()),
+            Waits::Root,
+            Waits::Store("full".into()),
+            Waits::Stop,
+            Waits::Mount,
+            Waits::Quiet,
+            Waits::Close,
+            Waits::Writer,
+            Waits::Same,
+            Waits::Age,
+            Waits::ReadyFile("/data/a.done".into()),
+            Waits::Look,
+            Waits::Backoff,
+            Waits::Place(1),
+            Waits::PlaceInAll(2),
+            Waits::Turn,
+            Waits::Others(1000),
+            Waits::Occurrence,
+            Waits::Retry,
+        ],
+        run: Some(7),
+        again: true,
+        runs_not: Some(RunsNot::Size),
+        kinds: vec![EventKind::Create],
+        retries: 5,
+        by_many: false,
+        defined_by: DefinedBy::Config,
+        added: TIME,
+        last: Some(run()),
+        processed: None,
+        state: WatchState::Held,
+        details: vec!["why".into()],
+        gaps: vec![gap()],
+        next_due: Some(TIME),
+    }
 }
 
 fn verified() -> VerifyReply {

@@ -5,6 +5,7 @@ mod add;
 mod aside;
 mod change;
 mod dry;
+mod explain;
 mod files;
 mod probe;
 mod remove;
@@ -55,6 +56,8 @@ impl Machine {
             Command::ProbeHeard { watch, name } => self.probe_heard(&watch, &name),
             Command::Folders(query) => self.folders(&query),
             Command::Compare(comparison) => Ok(self.compare(&comparison)),
+            Command::Covering(path) => self.covering(now, &path),
+            Command::Explain(seen) => Ok(self.explain(now, &seen)),
         };
         match outcome {
             Ok(Outcome::Now(answer)) => out.push(Effect::Answer(token, Ok(answer))),

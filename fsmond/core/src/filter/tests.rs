@@ -133,6 +133,48 @@ fn hidden_names_and_depth() {
 }
 
 #[test]
+fn it_tells_which_rule_decides_and_by_which_pattern() {
+    let f = Filter::new(&Rules::from_options(&Options {
+        include: Some(words(&["*.csv", "src/", "!src/old/"])),
+        exclude: Some(words(&["*.tmp", "!keep.tmp", "/build/"])),
+        hidden: Some(false),
+        max_depth: Some(2),
+        ready_file: Some("{name}.done".into()),
+        ..Options::default()
+    }))
+    .unwrap();
+    for (rel, rule, pattern, upto) in [
+        ("x/a.csv", Rule::Include, Some("*.csv"), "x/a.csv"),
+        ("src/a.c", Rule::Include, Some("src/"), "src"),
+        ("src/old/a.c", Rule::NotIncluded, Some("!src/old/"), "src/old"),
+        ("a.txt", Rule::NotIncluded, None, "a.txt"),
+        ("a.txt.done", Rule::ReadyFile, None, "a.txt.done"),
+        ("a.tmp", Rule::Exclude, Some("*.tmp"), "a.tmp"),
+        ("src/keep.tmp", Rule::Include, Some("src/"), "src"),
+        (".a.csv", Rule::Hidden, None, ".a.csv"),
+    ] {
+        let expected = Decision { rule, pattern, upto: upto.len() };
+        assert_eq!(f.decide_file(rel.as_bytes()), expected, "{rel}");
+    }
+    for (rel, depth, rule, pattern) in [
+        ("build", 1, Rule::Exclude, Some("/build/")),
+        ("x", 1, Rule::All, None),
+        (".git", 1, Rule::Hidden, None),
+        ("x/y/z", 3, Rule::MaxDepth, None),
+        ("", 0, Rule::All, None),
+    ] {
+        let expected = Decision { rule, pattern, upto: rel.len() };
+        assert_eq!(f.decide_folder(rel.as_bytes(), depth), expected, "{rel}");
+    }
+    let taken_back = filter(&[], &["*.tmp", "!keep.tmp"]);
+    let expected = Decision { rule: Rule::All, pattern: Some("!keep.tmp"), upto: 8 };
+    assert_eq!(taken_back.decide_file(b"keep.tmp"), expected);
+    let flat = Options { recursive: Some(false), ..Options::default() };
+    let flat = Filter::new(&Rules::from_options(&flat)).unwrap();
+    assert_eq!(flat.decide_folder(b"x", 1).rule, Rule::NoRecursive);
+}
+
+#[test]
 fn size_gates_both_ends_inclusively() {
     let options = Options { min_size: Some(Size(10)), max_size: Some(Size(20)), ..Options::default() };
     let f = Filter::new(&Rules::from_options(&options)).unwrap();

@@ -1,6 +1,7 @@
 //! What somebody may want of the machine, and what is answered.
 
 use fsmon_protocol::RawPath;
+use fsmon_protocol::explain::Explained;
 use fsmon_protocol::file::{FileInfo, FileState};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::rpc_types::Removed;
@@ -14,7 +15,7 @@ use fsmon_protocol::units::SpanOrOff;
 use fsmon_protocol::verify::DifferenceKind;
 use std::sync::Arc;
 
-use super::{Name, NodeId, Stat, WatchId};
+use super::{FolderProblem, Name, NodeId, Stat, WatchId};
 use crate::preview::Trial;
 
 /// What somebody wants of the machine: one variant per verb.
@@ -128,6 +129,34 @@ pub enum Command {
     Folders(FoldersQuery),
     /// Compare a portion of what was read of a folder with what is known of it. Changes nothing.
     Compare(Comparison),
+    /// Which watches cover this absolute path, to look at it below the root of each.
+    Covering(RawPath),
+    /// Tell what is known of a path, beside what was seen of it. Changes nothing.
+    Explain(Vec<(Covering, Sighting)>),
+}
+
+/// A watch that covers a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Covering {
+    /// Its number.
+    pub watch: WatchId,
+    /// Its root.
+    pub root: RawPath,
+    /// The path below that; empty for the root itself.
+    pub rel: RawPath,
+    /// Its file system does not answer: it is not to be asked.
+    pub stuck: bool,
+    /// It matters whether somebody has it open for writing.
+    pub check: bool,
+}
+
+/// What was seen of a path below a root, name by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// What each name is, from the root on: all of them, or up to the first that is no folder.
+    pub names: Vec<Stat>,
+    /// Why it ends before the last of them, unless by what the last one is.
+    pub end: Result<(), FolderProblem>,
 }
 
 /// Which folders.
@@ -261,4 +290,9 @@ pub enum Answer {
     Folders(Option<FoldersPage>),
     /// What a portion of a comparison showed.
     Compared(Compared),
+    /// The watches that cover a path.
+    Covering(Vec<Covering>),
+    /// What they know of it, each with its number and the place of the stored row. Of runs the core knows nothing; what
+    /// was last seen it knows only of what is not stored yet.
+    Explained(Vec<(WatchId, Option<u32>, Explained)>),
 }

@@ -3,7 +3,7 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
 //! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
-//! `occurrence`, `once`, `batch`, `ledger`, `verify`, `status`. A watch knows no other watch.
+//! `occurrence`, `once`, `batch`, `ledger`, `verify`, `explain`, `status`. A watch knows no other watch.
 
 mod accept;
 mod aside;
@@ -12,6 +12,7 @@ mod batch;
 mod clocks;
 mod complete;
 mod dropping;
+mod explain;
 mod files;
 mod flaws;
 mod giving;

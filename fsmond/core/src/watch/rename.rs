@@ -32,6 +32,13 @@ pub(super) struct Limbo {
     due: u64,
 }
 
+impl Limbo {
+    /// Where it was.
+    pub fn from(&self) -> &From {
+        &self.from
+    }
+}
+
 impl Watch {
     /// A name was renamed away.
     pub(super) fn moved_from(&mut self, folder: u32, name: &[u8], cookie: u32, dir: bool, ctx: &mut Ctx<'_>) {

@@ -181,12 +181,8 @@ impl Watch {
 
     /// Whether its ready file is not there yet; then it is looked at again when that appears.
     fn awaits_ready_file(&mut self, at: u32) -> bool {
-        let Some(ready) = self.filter.ready() else { return false };
-        let (folder, name) = (self.tree.node(at).parent(), ready.of(self.tree.node(at).name()));
-        if self.tree.lookup(folder, &name).is_some_and(|there| self.tree.node(there).has(Flags::KNOWN)) {
-            return false;
-        }
-        let waiting = self.awaited.entry((folder, name.into())).or_default();
+        let Some(missing) = self.missing_ready_file(at) else { return false };
+        let waiting = self.awaited.entry(missing).or_default();
         if !waiting.contains(&at) {
             waiting.push(at);
         }
@@ -195,6 +191,14 @@ impl Watch {
             self.awaited.retain(|_, waiting| waiting.iter().any(|&at| self.pending.get(at).is_some()));
         }
         true
+    }
+
+    /// The ready file of a file, where it needs one that is not there: its folder and name.
+    pub(super) fn missing_ready_file(&self, at: u32) -> Option<(u32, Name)> {
+        let ready = self.filter.ready()?;
+        let (folder, name) = (self.tree.node(at).parent(), ready.of(self.tree.node(at).name()));
+        let there = self.tree.lookup(folder, &name).is_some_and(|there| self.tree.node(there).has(Flags::KNOWN));
+        (!there).then(|| (folder, name.into()))
     }
 
     /// Something is there now: files that waited for it are looked at.
@@ -239,7 +243,7 @@ impl Watch {
 }
 
 /// What is known about a pending file, and what a look at it saw.
-fn evidence(pending: &Pending, stat: &Stat, now: Now) -> Evidence {
+pub(super) fn evidence(pending: &Pending, stat: &Stat, now: Now) -> Evidence {
     let age = u64::try_from(i128::from(now.wall.0) - i128::from(stat.fingerprint.mtime)).unwrap_or(0);
     Evidence {
         still: now.mono.saturating_sub(pending.changed).max(age),

@@ -45,7 +45,8 @@ impl Watch {
         }
     }
 
-    fn gap_info(&self, gap: &OpenGap) -> GapInfo {
+    /// A gap that is open.
+    pub(super) fn gap_info(&self, gap: &OpenGap) -> GapInfo {
         GapInfo {
             id: gap.id,
             watch: Arc::clone(&self.name),
@@ -57,7 +58,8 @@ impl Watch {
         }
     }
 
-    fn state(&self, now: Now) -> WatchState {
+    /// Its state in one word.
+    pub(super) fn state(&self, now: Now) -> WatchState {
         if self.paused {
             WatchState::Paused
         } else if self.held.is_some() || self.looping.is_some() {
@@ -75,7 +77,8 @@ impl Watch {
         }
     }
 
-    fn details(&self, now: Now) -> Vec<String> {
+    /// Why it is in that state, and what would cure it.
+    pub(super) fn details(&self, now: Now) -> Vec<String> {
         let mut details = Vec::new();
         details.extend(self.held.as_ref().map(|held| held.why.clone()));
         details.extend(self.looping.clone());

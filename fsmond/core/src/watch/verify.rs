@@ -46,12 +46,12 @@ impl Watch {
     }
 
     /// Whether a scan is under way or about to begin.
-    fn compares(&self) -> bool {
+    pub(super) fn compares(&self) -> bool {
         !self.unable() && (self.scan.is_some() || self.scan_wanted.is_some() || self.root == Root::Opening)
     }
 
     /// Whether nothing is under way that concerns this entry or a folder above it.
-    fn settled(&self, mut at: u32) -> bool {
+    pub(super) fn settled(&self, mut at: u32) -> bool {
         loop {
             let node = self.tree.node(at);
             if UNSETTLED.into_iter().any(|flag| node.has(flag)) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fsmon_core::io::Command;
+use fsmon_core::io::{Command, FolderProblem};
 use fsmon_protocol::ErrorKind;
 use fsmon_protocol::rpc_types::{RunsRequest, SweepStage};
 use fsmon_protocol::run::Outcome;
@@ -97,6 +97,28 @@ async fn what_the_core_or_the_app_refuses_reaches_the_client() {
     assert!(client.runs(waiting(0), of_nobody).await.unwrap().unwrap().is_empty());
     let all = RunsRequest { watch: None, failed: false, max: u32::MAX };
     assert_eq!(client.runs(waiting(0), all).await.unwrap().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn explain_has_the_path_looked_at_below_each_root_and_joins_its_runs() {
+    let stand = Stand::new(Limits::default());
+    let client = stand.client().await;
+    let told = client.explain(waiting(0), "/r//sub/./a".into()).await.unwrap().unwrap();
+    assert_eq!(told.iter().map(|one| one.last.as_ref().unwrap().run).collect::<Vec<_>>(), [7, u64::from(u32::MAX)]);
+    let commands = stand.commands.lock().unwrap().clone();
+    assert_eq!(commands[0], Command::Covering("/r/sub/a".into()));
+    let Command::Explain(seen) = &commands[1] else { panic!("{commands:?}") };
+    let ends: Vec<_> = seen.iter().map(|(_, sighting)| sighting.end.clone().unwrap_err()).collect();
+    let hangs = FolderProblem::Other("its file system does not answer".into());
+    assert_eq!(ends, [FolderProblem::NotPermitted, hangs], "one that hangs is not asked");
+    for bad in ["", "a", "/r/../etc/shadow", "/r/a\0b"] {
+        assert_eq!(
+            client.explain(waiting(0), bad.into()).await.unwrap().unwrap_err().kind,
+            ErrorKind::Usage,
+            "{bad:?}"
+        );
+    }
+    assert_eq!(stand.commands.lock().unwrap().len(), 2, "the core hears of none of these");
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ fn every_method() -> Vec<(FsmonRequest, Role)> {
         (FsmonRequest::Tail { request: tail }, Role::Reader),
         (FsmonRequest::Runs { request: RunsRequest { watch: None, failed: false, max: 1 } }, Role::Reader),
         (FsmonRequest::Files { request: files }, Role::Reader),
+        (FsmonRequest::Explain { path: "/r/a".into() }, Role::Reader),
         (FsmonRequest::Gaps { request: GapsRequest { watch: None, max: 1 } }, Role::Reader),
         (FsmonRequest::Logs { run: 1, offset: 0, wait_ms: 0 }, Role::Operator),
         (FsmonRequest::RunNow { watches: vec![], all_files: false }, Role::Operator),

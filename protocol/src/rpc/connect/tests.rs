@@ -12,6 +12,7 @@ use tokio::net::UnixListener;
 use super::*;
 use crate::VERSION;
 use crate::doctor::Finding;
+use crate::explain::Explained;
 use crate::file::{FilesReply, FilesRequest};
 use crate::path::RawPath;
 use crate::rpc::Fsmon;
@@ -70,6 +71,7 @@ refuse! {
     verify(VerifyRequest) -> VerifyReply;
     dry_add(WatchSpec) -> DryRun;
     dry_set(String, Options, Vec<String>) -> DryRun;
+    explain(RawPath) -> Vec<Explained>;
 }
 
 struct Daemon {

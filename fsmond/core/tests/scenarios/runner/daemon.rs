@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fsmon_core::io::{
-    Ack, Answer, Armed, Command, Effect, FolderProblem, Hint, HintWhat, Input, ListPart, ListRequest, Listing,
-    LookRequest, Looked, Now, OpenRequest, RootFacts, RootProblem, RunEnded, Seen, Settings, SpawnRequest, StoreOp,
-    Token, WatchId,
+    Ack, Answer, Armed, Command, Covering, Effect, FolderProblem, Hint, HintWhat, Input, ListPart, ListRequest,
+    Listing, LookRequest, Looked, Now, OpenRequest, RootFacts, RootProblem, RunEnded, Seen, Settings, Sighting,
+    SpawnRequest, StoreOp, Token, WatchId,
 };
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::run::Outcome as Ended;
@@ -349,6 +349,24 @@ impl Daemon {
         let looked = Looked { watch: request.watch, folder: request.folder, tag: request.tag, result };
         self.step(Input::Looked(vec![looked]))?;
         Ok(true)
+    }
+
+    /// What somebody sees of a path who looks now.
+    pub fn sighting(&self, covering: &Covering) -> Sighting {
+        let mut seen = Sighting { names: Vec::new(), end: Ok(()) };
+        let mut folder = self.disk.resolve(covering.root.as_bytes());
+        for name in covering.rel.as_bytes().split(|&b| b == b'/').filter(|name| !name.is_empty()) {
+            let Some(inode) = folder.and_then(|folder| self.disk.child(folder, name)) else {
+                seen.end = Err(FolderProblem::Gone);
+                break;
+            };
+            seen.names.push(self.disk.stat(inode));
+            if !self.disk.is_dir(inode) {
+                break;
+            }
+            folder = Some(inode);
+        }
+        seen
     }
 
     fn commit(&mut self) -> Result<bool, String> {

@@ -5,7 +5,8 @@ use std::fmt;
 
 use fsmon_core::io::{Change, SpawnRequest};
 use fsmon_protocol::RawPath;
-use fsmon_protocol::event::{Record, What, Why};
+use fsmon_protocol::event::{EventKind, Record, What, Why};
+use fsmon_protocol::explain::{Explained, OnDisk, RunsNot, Waits};
 use fsmon_protocol::run::RunStatus;
 use fsmon_protocol::units::{Span, Timestamp};
 
@@ -101,6 +102,39 @@ impl Outcome {
         Some(outcome.with("watch", watch))
     }
 
+    /// What a watch has to say of a path.
+    pub fn explained(told: &Explained, at: u64, frame: &Frame) -> Self {
+        let waits = told.waits.iter().map(|waits| match waits {
+            Waits::ReadyFile(path) => format!("ready_file:{}", frame.path(path)),
+            other => other.as_str().to_owned(),
+        });
+        let disk = match &told.disk {
+            OnDisk::Missing => "missing".to_owned(),
+            OnDisk::Here { file_type, as_known: Some(false), .. } => format!("other-{}", file_type.as_str()),
+            OnDisk::Here { file_type, .. } => file_type.as_str().to_owned(),
+            OnDisk::Through(file_type, path) => format!("through-{}:{}", file_type.as_str(), frame.path(path)),
+            OnDisk::Unknown(why) => why.clone(),
+        };
+        let file = told.file.as_ref();
+        Self::new(at, &[])
+            .with("is", told.standing().as_str())
+            .with("watch", &told.watch)
+            .with("state", told.state.as_str())
+            .with("rule", told.ruling.rule.as_str())
+            .with("pattern", told.ruling.pattern.as_deref().unwrap_or("none"))
+            .with("by", frame.path(&told.ruling.at))
+            .with("disk", disk)
+            .with("waits", join(waits))
+            .with("runs-not", told.runs_not.map_or("-", RunsNot::as_str))
+            .with("again", told.again)
+            .with("unsettled", told.unsettled)
+            .with("gaps", told.gaps.len())
+            .maybe("run", told.run)
+            .maybe("attempts", file.map(|file| file.attempts))
+            .maybe("kind", file.and_then(|file| file.kind).map(EventKind::as_str))
+            .maybe("due", file.and_then(|file| file.due).map(|due| frame.time(due)))
+    }
+
     /// A command that is started.
     pub fn spawn(request: &SpawnRequest, at: u64, frame: &Frame) -> Self {
         let path = frame.path(&request.root.join(request.rel.as_bytes()));
@@ -150,10 +184,14 @@ impl Outcome {
     }
 }
 
+fn join(words: impl Iterator<Item = String>) -> String {
+    let all: Vec<_> = words.collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(",") }
+}
+
 /// What a run for the whole watch is given: `create:a,delete:b`, or `none`.
 fn manifest(changes: &[Change], frame: &Frame) -> String {
-    let all: Vec<_> = changes.iter().map(|c| format!("{}:{}", c.kind.as_str(), frame.path(&c.path))).collect();
-    if all.is_empty() { "none".to_owned() } else { all.join(",") }
+    join(changes.iter().map(|c| format!("{}:{}", c.kind.as_str(), frame.path(&c.path))))
 }
 
 /// `500ms`, or `500ms..1s` where chance has a say.

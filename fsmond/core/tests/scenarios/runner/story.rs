@@ -102,6 +102,7 @@ impl Story {
             "shows" => return self.shows(rest),
             "sweep" => return self.sweep(rest),
             "verify" => return self.verify(rest),
+            "explain" => return self.explain(rest),
             _ => {}
         }
         self.all_expected()?;
@@ -222,6 +223,33 @@ impl Story {
         } else {
             Err(format!("expected  {}\n    came      {}", wanted.join(" "), came.join(" ")))
         }
+    }
+
+    /// `explain PATH key=value…` of each watch that covers it, `/` between them.
+    fn explain(&mut self, rest: &str) -> Result<(), String> {
+        let (path, wanted) = rest.split_once(' ').ok_or("explain PATH key=value…")?;
+        let full = self.full(path);
+        let Answer::Covering(all) = self.daemon.ask(Command::Covering(full.as_str().into()))? else {
+            return Err("it told something else".to_owned());
+        };
+        let seen = all.into_iter().map(|one| {
+            let sighting = self.daemon.sighting(&one);
+            (one, sighting)
+        });
+        let Answer::Explained(told) = self.daemon.ask(Command::Explain(seen.collect()))? else {
+            return Err("it explained nothing".to_owned());
+        };
+        let wanted: Vec<&str> = wanted.split(" / ").collect();
+        if wanted.len() != told.len() {
+            return Err(format!("{} watches cover it", told.len()));
+        }
+        let mut said = Vec::new();
+        for (wanted, (_, _, told)) in wanted.into_iter().zip(told) {
+            self.compare(&Outcome::explained(&told, self.daemon.time(), &self.daemon.frame), wanted)?;
+            said.extend(told.details);
+        }
+        self.last = Some(Outcome::new(self.daemon.time(), &[]).saying(said.join("; ")));
+        Ok(())
     }
 
     fn sweep(&mut self, wanted: &str) -> Result<(), String> {
