@@ -5,6 +5,7 @@
 //! meanwhile), `printer` (what `--watch` shows). Nothing here decides anything about a file.
 
 mod activation;
+mod blame;
 mod control;
 mod daemon;
 mod define;

@@ -66,3 +66,27 @@ fn what_is_not_well_has_its_cure_and_the_exit_code_says_so() {
     assert!(finding(&report, "data", "state")["cure"].is_string(), "{report}");
     assert_eq!(finding(&report, "data", "probe")["verdict"], "note");
 }
+
+#[test]
+fn a_run_that_failed_for_a_limit_is_told_with_its_cure_until_it_succeeds() {
+    let d = Daemon::start();
+    let (root, marker) = (d.root(), d.dir("elsewhere").join("better"));
+    let script = r#"test -e "$2" || { echo "cat: $1: Too many open files" >&2; exit 1; }"#;
+    let marker_text = marker.to_str().unwrap();
+    d.add(&["--retries", "0"], &["/bin/sh", "-c", script, "sh", "{path}", marker_text]);
+    for name in ["a", "b"] {
+        fs::write(root.join(name), "x").unwrap();
+    }
+    d.until("both have failed", || d.show("data")["failed"] == 2);
+    let report = d.ctl(["doctor", "--json"]).with_code(6).json().remove(0);
+    let found = finding(&report, "data", "run");
+    assert_eq!(found["verdict"], "bad");
+    let (message, cure) = (found["message"].as_str().unwrap(), found["cure"].as_str().unwrap());
+    assert!(message.contains("(and 1 more) failed, because it may not open so many files"), "{message}");
+    assert!(message.contains(": Too many open files") && cure.contains("LimitNOFILE="), "{message} {cure}");
+    assert!(cure.ends_with("then fsmonctl retry data)"), "{cure}");
+    fs::write(marker, "").unwrap();
+    d.ok(["retry", "data"]);
+    d.until("both have succeeded", || d.show("data")["failed"] == 0 && d.show("data")["pending"] == 0);
+    assert!(!d.ok(["doctor"]).text().contains("Too many"));
+}

@@ -14,7 +14,8 @@ use crate::failure::Failure;
 ///
 /// Looks at limits and what is used of them, at the daemon's descriptors, disk, clock and what its service manager
 /// forbids, and for each watch at its mount, its rights, and whether a file that is made in its root is heard of (the
-/// file is removed at once; no command runs for it). Exit 0 only if nothing is bad, else 6.
+/// file is removed at once; no command runs for it). Of runs that failed it tells those where the unit or a limit is to
+/// blame, and which setting it is. Exit 0 only if nothing is bad, else 6.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 EXAMPLES

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
 use super::setup::Setup;
+use crate::edges::RunOutput;
 use crate::host::clock;
 use crate::host::log::LogHandle;
 use crate::host::notify;
@@ -121,8 +122,8 @@ impl Control for DaemonControl {
         }
     }
 
-    fn examine(&self, watches: &[WatchStatus], counters: &Counters) -> Vec<Finding> {
-        super::doctor::examine(&self.state, watches, counters, clock::now().wall)
+    fn examine(&self, watches: &[WatchStatus], failed: &[RunOutput], counters: &Counters) -> Vec<Finding> {
+        super::doctor::examine(&self.state, watches, failed, counters, clock::now().wall)
     }
 
     fn log_level(&self, level: &str) -> Reply<()> {

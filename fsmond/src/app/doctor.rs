@@ -1,30 +1,85 @@
-//! What `doctor` finds out about the process, the machine, and the place of each watch.
+//! What `doctor` finds out about the process, the machine, the place of each watch, and runs that failed.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use fsmon_protocol::RawPath;
 use fsmon_protocol::doctor::Finding;
+use fsmon_protocol::path::tame;
+use fsmon_protocol::run::RunInfo;
 use fsmon_protocol::status::{Counters, WatchState, WatchStatus};
 use fsmon_protocol::units::Timestamp;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
+use super::blame::{Blame, blame};
+use crate::edges::RunOutput;
+use crate::host::bounds::Bounds;
 use crate::host::examine::{self, Used};
+use crate::host::notify;
 use crate::runner::run_as::Account;
 use crate::runner::trust;
 use crate::watch;
 
 /// Looks at everything; may wait for file systems.
-pub fn examine(state: &Path, watches: &[WatchStatus], counters: &Counters, now: Timestamp) -> Vec<Finding> {
+pub fn examine(
+    state: &Path,
+    watches: &[WatchStatus],
+    failed: &[RunOutput],
+    counters: &Counters,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let bounds = Bounds::read();
     let used = Used { folders: watches.iter().map(|w| w.armed).sum(), overflows: counters.overflows };
     let mut findings = examine::limits(used);
     findings.push(examine::descriptors());
-    findings.extend(examine::restrictions());
+    findings.extend(examine::manager(&bounds, notify::watchdog()));
+    findings.extend(examine::restrictions(&bounds));
     findings.push(examine::disk(state));
     findings.push(clock(watches, now));
     for watch in watches {
         findings.extend(place(watch).into_iter().map(|finding| finding.of(&watch.name)));
     }
+    findings.extend(failures(failed, &bounds));
     findings
+}
+
+/// Why runs failed, where what is forbidden here is to blame: each cause once for a watch, newest first.
+fn failures(failed: &[RunOutput], bounds: &Bounds) -> Vec<Finding> {
+    let mut causes: Vec<(&RunInfo, Blame, usize)> = Vec::new();
+    for run in failed {
+        let Some(blame) = run.info.outcome.as_ref().and_then(|outcome| blame(outcome, &run.bytes, bounds)) else {
+            continue;
+        };
+        match causes.iter_mut().find(|(info, cause, _)| info.watch == run.info.watch && cause.why == blame.why) {
+            Some((_, _, more)) => *more += 1,
+            None => causes.push((&run.info, blame, 0)),
+        }
+    }
+    causes.into_iter().map(|(info, blame, more)| failure(info, blame, more, bounds)).collect()
+}
+
+fn failure(info: &RunInfo, blame: Blame, more: usize, bounds: &Bounds) -> Finding {
+    let mut message = format!("run {}", info.run);
+    if let Some(path) = &info.path {
+        let _ = write!(message, " for {path}");
+    }
+    if more > 0 {
+        let _ = write!(message, " (and {more} more)");
+    }
+    let because = if blame.sure { "because" } else { "perhaps because" };
+    let _ = write!(message, " failed, {because} {}", blame.why);
+    if let Some(line) = &blame.line {
+        let _ = write!(message, ". It said: {}", tame(line));
+    }
+    let cure = match &bounds.unit {
+        Some((unit, true)) => format!("{} (systemctl --user edit {unit}, restart it,", blame.cure),
+        Some((unit, false)) => format!("{} (systemctl edit {unit}, restart it,", blame.cure),
+        None => format!("{} (where fsmond is started,", blame.cure),
+    };
+    let cure = format!("{cure} then fsmonctl retry {})", info.watch);
+    let finding =
+        if blame.sure { Finding::bad("run", message, cure) } else { Finding::note("run", message, Some(cure)) };
+    finding.of(&info.watch)
 }
 
 /// A clock that was behind what is stored already was set back, or was wrong before.

@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use fsmon_protocol::RawPath;
 use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::units::{Size, Timestamp};
 use rustix::process::{Resource, getrlimit};
+
+use super::bounds::Bounds;
 
 /// No clock that is right shows less: the first of January 2025.
 pub const EARLIEST: Timestamp = Timestamp(1_735_689_600_000_000_000);
@@ -88,50 +91,63 @@ pub fn descriptors() -> Finding {
     Finding::bad("descriptors", message, "LimitNOFILE=65536 in the unit, or ulimit -n 65536 before the start")
 }
 
-/// What this process, and so each command, may not do. Most services are meant to have some of it.
-pub fn restrictions() -> Vec<Finding> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mut findings = restrictions_in(&status, rustix::process::geteuid().is_root());
-    for folder in ["/usr", "/etc", "/home", "/var", "/tmp"] {
-        let Ok(facts) = rustix::fs::statvfs(folder) else { continue };
-        if facts.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
-            let message = format!("{folder} is read-only for the daemon and its commands");
-            let cure = format!("if commands write there: ReadWritePaths={folder} or less of Protect…= in the unit");
-            findings.push(Finding::note("unit", message, Some(cure)));
-        }
-    }
-    findings
-}
-
-/// The same from the text of `/proc/self/status`.
-fn restrictions_in(status: &str, root: bool) -> Vec<Finding> {
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map_or("", str::trim);
+/// What commands may not do. Most services are meant to have some of it.
+pub fn restrictions(bounds: &Bounds) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut note = |message: &str, cure: &str| findings.push(Finding::note("unit", message, Some(cure.to_owned())));
-    if field("NoNewPrivs:") == "1" {
+    if bounds.no_new_privileges {
         note("commands can gain no rights: sudo, su and ping fail in them", "if they need it: NoNewPrivileges=no");
     }
-    if field("Seccomp:") == "2" {
+    if bounds.filtered {
         note(
             "some system calls are forbidden to commands",
             "if one fails with EPERM or is killed by SIGSYS: less of SystemCallFilter=, RestrictNamespaces=, MemoryDenyWriteExecute=",
         );
     }
-    // CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID.
-    let bound = u64::from_str_radix(field("CapBnd:"), 16).unwrap_or(u64::MAX);
-    if root && bound & (1 << 1) == 0 {
+    let lacks = |some: u64| bounds.capabilities.is_some_and(|left| left & some != some);
+    // CAP_DAC_OVERRIDE.
+    if lacks(1 << 1) {
         note("root here may not read what others keep to themselves", "CapabilityBoundingSet= with CAP_DAC_OVERRIDE");
     }
-    if root && bound & (0b11 << 6) != 0b11 << 6 {
+    // CAP_SETGID, CAP_SETUID.
+    if lacks(0b11 << 6) {
         note(
             "root here can't become others, so --run-as fails",
             "CapabilityBoundingSet= with CAP_SETUID and CAP_SETGID",
         );
     }
+    if bounds.lonely {
+        note("commands have no network", "if they need it: PrivateNetwork=no");
+    }
+    for folder in ["/usr", "/etc", "/home", "/var", "/tmp"] {
+        let Some(mount) = bounds.mount_of(Path::new(folder)).filter(|mount| mount.read_only) else { continue };
+        if mount.is_locked() {
+            note(&format!("{folder} is closed to the daemon and its commands"), "if they need it: ProtectHome=no");
+        } else {
+            let cure = format!("if commands write there: ReadWritePaths={folder} or less of Protect…= in the unit");
+            note(&format!("{folder} is read-only for the daemon and its commands"), &cure);
+        }
+    }
     if findings.is_empty() {
         findings.push(Finding::well("unit", "nothing is forbidden to commands beyond their user's rights"));
     }
     findings
+}
+
+/// Whether a service manager waits for signs of life.
+pub fn manager(bounds: &Bounds, watchdog: Option<Duration>) -> Option<Finding> {
+    let (unit, _) = bounds.unit.as_ref()?;
+    Some(match watchdog {
+        Some(longest) => Finding::well(
+            "manager",
+            format!("{unit}: a daemon that hangs for {} s is started again (WatchdogSec=)", longest.as_secs()),
+        ),
+        None => Finding::note(
+            "manager",
+            format!("{unit} waits for no sign of life, so a daemon that hangs is not started again"),
+            Some("WatchdogSec=60 in a unit with Type=notify".into()),
+        ),
+    })
 }
 
 /// Room for the state.
@@ -171,14 +187,26 @@ mod tests {
 
     #[test]
     fn what_a_unit_forbids_is_noted() {
-        let of = |status: &str, root| -> Vec<String> {
-            restrictions_in(status, root).into_iter().map(|finding| finding.message).collect()
-        };
-        let free = "NoNewPrivs:\t0\nSeccomp:\t0\nCapBnd:\t000001ffffffffff\n";
-        assert!(of(free, true)[0].contains("nothing is forbidden"));
-        let tight = "NoNewPrivs:\t1\nSeccomp:\t2\nCapBnd:\t0000000000000000\n";
-        assert_eq!(of(tight, true).len(), 4);
-        assert_eq!(of(tight, false).len(), 2, "others have no capabilities to lose");
+        let of = |bounds: &Bounds| -> Vec<String> { restrictions(bounds).into_iter().map(|f| f.message).collect() };
+        assert!(of(&Bounds::default())[0].contains("nothing is forbidden"));
+        let mounts = "1 0 8:1 / / ro - ext4 /dev/sda1 rw\n2 1 0:47 /systemd/inaccessible/dir /home ro - tmpfs tmpfs rw\n\
+            3 1 8:1 /var /var rw - ext4 /dev/sda1 rw\n";
+        let tight = Bounds::of("NoNewPrivs:\t1\nSeccomp:\t2\nCapBnd:\t0\n", mounts, "");
+        let told = of(&tight);
+        assert_eq!(told.len(), 8, "{told:?}");
+        assert!(
+            told.iter().any(|said| said.starts_with("/home is closed")) && told[7].starts_with("/tmp is read-only")
+        );
+        let of_others = Bounds { capabilities: None, mounts: Vec::new(), lonely: true, ..tight };
+        assert_eq!(of(&of_others).len(), 3, "others have no capabilities to lose");
+    }
+
+    #[test]
+    fn the_watchdog_is_told_where_there_is_a_unit() {
+        let unit = Bounds::of("", "", "0::/system.slice/fsmond.service\n");
+        assert!(manager(&unit, Some(Duration::from_secs(60))).unwrap().message.contains("hangs for 60 s"));
+        assert_eq!(manager(&unit, None).unwrap().verdict, Verdict::Note);
+        assert_eq!(manager(&Bounds::default(), None), None);
     }
 
     #[test]
@@ -186,7 +214,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(disk(folder.path()).message.contains("free"));
         assert_eq!(disk(Path::new("/no/such/folder")).verdict, Verdict::Bad);
-        assert!(!descriptors().message.is_empty() && !restrictions().is_empty());
+        assert!(!descriptors().message.is_empty() && !restrictions(&Bounds::read()).is_empty());
         assert!(!limits(Used { folders: 1, overflows: 0 }).is_empty());
     }
 }

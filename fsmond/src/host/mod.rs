@@ -5,6 +5,7 @@
 //! the engine, another edge, or the order: the app joins them. What differs between operating systems is in `linux`
 //! and its sibling `bsd`.
 
+pub mod bounds;
 #[cfg(not(target_os = "linux"))]
 mod bsd;
 pub mod chain;

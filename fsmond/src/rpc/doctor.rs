@@ -1,32 +1,44 @@
 //! `doctor`: what stands in the way of the daemon or its watches. What concerns the process and the machine is asked
 //! of the app; here is what takes the engine: one probe per watch.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fsmon_core::PROBE_PREFIX;
 use fsmon_core::io::{Answer, Command};
 use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::rpc_types::Reply;
+use fsmon_protocol::run::RunStatus;
 use fsmon_protocol::spec::Backend;
 use fsmon_protocol::status::{WatchState, WatchStatus};
 use fsmon_protocol::{ApiError, RawPath};
 use futures::future::join_all;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat, unlinkat};
+use rustix::io::Errno;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::session::{Session, odd};
+use crate::edges::{RunOutput, RunsQuery};
 
 /// How long looking at everything but the probes may take.
 const LONGEST_LOOK: Duration = Duration::from_secs(15);
 /// How long the event of a probe may take: far longer than ever on a machine that is only busy.
 const LONGEST_PROBE: Duration = Duration::from_secs(5);
+/// A probe that is older than this is no longer waited for by anybody.
+const LEFTOVER: Duration = Duration::from_secs(60);
+/// Of each watch so many of the newest runs are looked at, and of so many that failed the end of the output.
+const RUNS_LOOKED_AT: u32 = 500;
+const RUNS_READ: usize = 20;
+/// How much of the end.
+const OUTPUT_READ: usize = 16 << 10;
 /// How often it is asked whether it has come.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -46,8 +58,9 @@ impl Session {
             let message = format!("nothing can be stored, so no command is started: {why}");
             findings.push(Finding::bad("store", message, "make room, or see the state folder's owner and mode"));
         }
+        let failed = self.failed_runs().await?;
         let (control, seen) = (Arc::clone(&self.server.control), watches.clone());
-        let looking = spawn_blocking(move || control.examine(&seen, &counters));
+        let looking = spawn_blocking(move || control.examine(&seen, &failed, &counters));
         match timeout(LONGEST_LOOK, looking).await {
             Ok(Ok(found)) => findings.extend(found),
             Ok(Err(failed)) => return Err(ApiError::bug(format!("looking failed: {failed}"))),
@@ -59,6 +72,23 @@ impl Session {
         }
         findings.extend(join_all(watches.iter().map(|watch| self.probe(watch))).await);
         Ok(findings)
+    }
+
+    /// The newest run of each file, where it failed, with the end of what it printed; of each watch the newest few.
+    async fn failed_runs(&self) -> Reply<Vec<RunOutput>> {
+        let mut failed = Vec::new();
+        for id in self.resolve(Vec::new()).await? {
+            let query = RunsQuery { watch: Some(id), failed: false, max: RUNS_LOOKED_AT };
+            let mut seen = HashSet::new();
+            let mut runs = self.server.history.runs(query).await?;
+            runs.retain(|run| run.status != RunStatus::Started && seen.insert(run.path.clone()));
+            runs.retain(|run| matches!(run.status, RunStatus::Retry | RunStatus::Failed));
+            for run in runs.into_iter().take(RUNS_READ) {
+                let from = run.output_bytes.saturating_sub(OUTPUT_READ as u64);
+                failed.push(self.server.history.output(run.run, from, OUTPUT_READ).await?);
+            }
+        }
+        Ok(failed)
     }
 
     /// Makes a file in the root of a watch and waits until it is heard of.
@@ -120,11 +150,73 @@ fn make_and_remove(path: &Path, name: &OsStr) -> io::Result<()> {
     let found = std::fs::metadata(path)?;
     let folder = if found.is_dir() { path } else { path.parent().unwrap_or(path) };
     let folder = openat(CWD, folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    remove_leftovers(&folder)?;
     let how = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     drop(openat(&folder, name, how, Mode::RUSR | Mode::WUSR)?);
-    let removed = unlinkat(&folder, name, AtFlags::empty());
-    removed.map_err(|error| {
-        let name = RawPath::from(name.as_bytes());
-        io::Error::other(format!("{name} could not be removed again ({error}): remove it by hand"))
-    })
+    match unlinkat(&folder, name, AtFlags::empty()) {
+        // Another daemon that watches the same folder may have taken it for a leftover, on a machine that slept.
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => {
+            let name = RawPath::from(name.as_bytes());
+            Err(io::Error::other(format!("{name} could not be removed again ({error}): remove it by hand")))
+        }
+    }
+}
+
+/// Removes probes of daemons that died before they could: empty files of this user with a name of their form, some time
+/// old, so that no probe of another daemon is taken that is under way.
+fn remove_leftovers(folder: &OwnedFd) -> io::Result<()> {
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !is_name_of_probe(name.to_bytes()) {
+            continue;
+        }
+        let Ok(stat) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        let empty = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_size == 0;
+        let made = UNIX_EPOCH + Duration::from_secs(u64::try_from(stat.st_mtime).unwrap_or(0));
+        let old = SystemTime::now().duration_since(made).is_ok_and(|age| age > LEFTOVER);
+        if empty && old && stat.st_uid == rustix::process::geteuid().as_raw() {
+            // One that can't be removed stands in nobody's way: files of this name are watched by none.
+            let _ = unlinkat(folder, name, AtFlags::empty());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name is the prefix, a process, and a number.
+fn is_name_of_probe(name: &[u8]) -> bool {
+    let Some(rest) = name.strip_prefix(PROBE_PREFIX.as_bytes()) else { return false };
+    let mut numbers = rest.split(|byte| *byte == b'-');
+    let is_number = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    numbers.next().is_some_and(is_number) && numbers.next().is_some_and(is_number) && numbers.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    #[test]
+    fn a_probe_of_a_daemon_that_died_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let long_ago = SystemTime::now() - 2 * LEFTOVER;
+        let make = |name: &str, text: &str, time: SystemTime| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        };
+        make(".fsmond-probe-12-3", "", long_ago);
+        make(".fsmond-probe-12-4", "", SystemTime::now());
+        make(".fsmond-probe-12-5", "mine", long_ago);
+        make(".fsmond-probe-of-mine", "", long_ago);
+        make(".fsmond-probe-1-2-3", "", long_ago);
+        make("12-3", "", long_ago);
+        make_and_remove(folder.path(), OsStr::new(".fsmond-probe-12-6")).unwrap();
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        let kept = [".fsmond-probe-1-2-3", ".fsmond-probe-12-4", ".fsmond-probe-12-5", ".fsmond-probe-of-mine", "12-3"];
+        assert_eq!(left, kept);
+    }
 }

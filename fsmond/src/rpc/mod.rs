@@ -44,7 +44,7 @@ use fsmon_protocol::units::Span;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::edges::{Folders, History, Survey};
+use crate::edges::{Folders, History, RunOutput, Survey};
 use crate::engine::EngineHandle;
 
 pub use accept::serve;
@@ -61,8 +61,9 @@ pub trait Control: Send + Sync {
     /// Refuses a command that this daemon would not run on files of this root, with the options it would have.
     /// Waits for file systems and the user database.
     fn check_command(&self, root: &Path, given: &Options) -> Reply<()>;
-    /// What `doctor` finds about the process, the machine and the places of these watches. Waits for file systems.
-    fn examine(&self, watches: &[WatchStatus], counters: &Counters) -> Vec<Finding>;
+    /// What `doctor` finds about the process, the machine, the places of these watches, and why these runs failed. Waits
+    /// for file systems.
+    fn examine(&self, watches: &[WatchStatus], failed: &[RunOutput], counters: &Counters) -> Vec<Finding>;
     /// Changes the log level: error, warn, info, debug or trace.
     fn log_level(&self, level: &str) -> Reply<()>;
     /// The facts about the daemon as of now.

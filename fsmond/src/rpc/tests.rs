@@ -161,7 +161,7 @@ impl Control for FakeControl {
     fn check_command(&self, root: &Path, _given: &Options) -> Reply<()> {
         if root.ends_with("theirs") { Err(ApiError::refused("others can write there")) } else { Ok(()) }
     }
-    fn examine(&self, watches: &[WatchStatus], _counters: &Counters) -> Vec<Finding> {
+    fn examine(&self, watches: &[WatchStatus], _failed: &[RunOutput], _counters: &Counters) -> Vec<Finding> {
         watches.iter().map(|watch| Finding::well("state", "as it should be").of(&watch.name)).collect()
     }
     fn log_level(&self, level: &str) -> Reply<()> {
