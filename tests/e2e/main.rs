@@ -27,6 +27,8 @@ mod schedule;
 mod service;
 mod socket;
 mod socket_access;
+// Reads what the kernel counts for the daemon, and is many users at once.
+#[cfg(target_os = "linux")]
 mod socket_flood;
 mod state;
 mod tools;

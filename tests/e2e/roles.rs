@@ -107,6 +107,8 @@ fn the_socket_has_the_group_of_the_config() {
     assert_eq!((found.mode() & 0o777, found.gid()), (0o660, THEIR_GROUP));
 }
 
+// A thread of its own user is something that only Linux has.
+#[cfg(target_os = "linux")]
 #[test]
 fn fsmonctl_talks_to_no_stranger() {
     if !process::is_root() {

@@ -12,12 +12,10 @@ use std::time::{Duration, Instant};
 use ::daemonize::{Daemonize, Outcome};
 use fsmon_protocol::path::escape;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
 
 /// How long the caller waits for the daemon.
 pub const LONGEST_START: Duration = Duration::from_secs(60);
-
-/// New files are for the daemon's user and, to read, its group.
-const UMASK: u32 = 0o027;
 
 /// The longest message that comes through the pipe.
 const LONGEST_MESSAGE: u64 = 64 << 10;
@@ -45,8 +43,13 @@ pub fn daemonize(log: &Path) -> io::Result<Side> {
 
 /// Stays in the foreground: the same umask, and failures are said on stderr.
 pub fn foreground() -> Readiness {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(UMASK as rustix::fs::RawMode));
+    restrict_new_files();
     Readiness(None)
+}
+
+/// New files are for the daemon's user and, to read, its group.
+fn restrict_new_files() {
+    rustix::process::umask(Mode::WGRP | Mode::RWXO);
 }
 
 /// [`daemonize`], waiting so long.
@@ -56,7 +59,7 @@ fn daemonize_within(log: &Path, limit: Duration) -> io::Result<Side> {
     }
     let (reader, mut writer) = io::pipe()?;
     let began = Instant::now();
-    match Daemonize::new().working_directory("/").umask(UMASK).execute() {
+    match Daemonize::new().working_directory("/").execute() {
         Outcome::Parent(Ok(_)) => {
             drop(writer);
             Ok(Side::Parent(wait(reader, began + limit, log)))
@@ -64,6 +67,7 @@ fn daemonize_within(log: &Path, limit: Duration) -> io::Result<Side> {
         Outcome::Parent(Err(e)) => Err(io::Error::other(format!("can't go into the background: {e}"))),
         Outcome::Child(Ok(_)) => {
             drop(reader);
+            restrict_new_files();
             // The caller may be gone already; the daemon goes on all the same.
             let _ = writeln!(writer, "PID {}", std::process::id());
             Ok(Side::Child(Readiness(Some(writer))))

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use fsmon_protocol::rpc::places::check_socket_path;
 use fsmon_protocol::{ApiError, RawPath};
 use rustix::fs::{Gid, Mode};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use tokio::net::UnixListener;
 use tracing::info;
 
@@ -153,7 +153,7 @@ fn is_answered(path: &Path) -> bool {
 
 #[cfg(target_os = "linux")]
 fn stream_socket() -> rustix::io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let flags = rustix::net::SocketFlags::CLOEXEC | rustix::net::SocketFlags::NONBLOCK;
     rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
