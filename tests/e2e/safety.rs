@@ -215,3 +215,37 @@ fn state_that_others_planted_or_can_write_is_refused_by_name() {
         plant("state", &|d| chown(d.state(), Some(SOMEBODY), None).unwrap());
     }
 }
+
+/// Files that are made, and under which path, as the system calls tell it: all of them are its own.
+#[test]
+fn nothing_is_made_outside_of_its_own_folders() {
+    if programs::installed("strace").is_none() {
+        eprintln!("skipped: strace is not installed");
+        return;
+    }
+    let trace = tempfile::tempdir().unwrap();
+    let file = trace.path().join("trace");
+    let calls = "trace=creat,open,openat,mkdir,mkdirat,mknod,mknodat,symlink,symlinkat,rename,renameat,renameat2";
+    let wrapper = ["strace", "-f", "-y", "-e", calls, "-e", "signal=none", "-o", file.to_str().unwrap()];
+    let wrapper = wrapper.map(String::from).to_vec();
+    let mut d = Daemon::start_with(DaemonOptions { wrapper, ..DaemonOptions::default() });
+    d.add(&[], &["/bin/true"]);
+    for n in 0..50 {
+        fs::write(d.root().join(format!("f{n}")), "x").unwrap();
+    }
+    d.until("all have run", || d.json(["runs", "-n", "100"]).len() == 50);
+    d.ok(["run-now", "data", "--all-files", "--wait"]);
+    d.ok(["set", "data", "--settle", "1ms"]);
+    d.ok(["stop"]);
+    d.wait_end(fsmon_tests::wait::LIMIT).expect("it ends");
+    let text = fs::read_to_string(&file).unwrap();
+    let makes = |line: &&str| {
+        (line.contains("O_CREAT") || line.contains("O_TMPFILE") || !line.contains(" open")) && !line.contains(" = -1 ")
+    };
+    let made: Vec<&str> = text.lines().filter(makes).filter(|line| line.contains('"')).collect();
+    assert!(made.len() > 3, "{text}");
+    let own = [d.state(), d.socket()].map(|path| path.to_str().unwrap().to_owned());
+    for line in made {
+        assert!(own.iter().any(|own| line.contains(own.as_str())) || line.contains("/dev/null"), "{line}");
+    }
+}

@@ -57,19 +57,26 @@ fn a_frame_that_claims_to_be_huge_is_hung_up_on() {
     unharmed(&d);
 }
 
+/// A request for the daemon's status: variant 0; its deadline in seconds, as they are written here, and nanoseconds;
+/// trace id, span id, sampling; its number; and the first method, which takes nothing.
+fn status_within(seconds: &[u8]) -> Vec<u8> {
+    let message = [&[0], seconds, &[0], &[0; 16], &[0, 1], &[0], &[0]].concat();
+    [&u32::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat()
+}
+
 #[test]
 fn a_deadline_of_three_years_is_refused() {
     let d = Daemon::start();
-    let three_years = 3 * 365 * 86_400_u32;
-    for seconds in [vec![252], vec![253]].map(|tag| {
-        let bytes = if tag == [252] { three_years.to_le_bytes().to_vec() } else { u64::MAX.to_le_bytes().to_vec() };
-        [tag, bytes].concat()
-    }) {
-        // A request: variant 0; its deadline in seconds and nanoseconds; trace id, span id, sampling; its number; and
-        // the first method, which takes nothing.
-        let message = [vec![0], seconds, vec![0], vec![1, 1, 0], vec![0], vec![0]].concat();
-        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-        hung_up(send(&d, &[preamble(), length.to_vec(), message].concat()));
+    // The same with a deadline that makes sense is answered: it is the deadline that is refused.
+    let mut answered = send(&d, &[preamble(), status_within(&[5])].concat());
+    let mut answer = vec![0; preamble().len() + 4];
+    answered.read_exact(&mut answer).unwrap();
+    let length = u32::from_be_bytes(*answer.last_chunk().unwrap());
+    assert!(answer.starts_with(&preamble()) && length > 0, "{answer:?}");
+    let three_years = [&[252][..], &(3 * 365 * 86_400_u32).to_le_bytes()].concat();
+    let for_ever = [&[253][..], &u64::MAX.to_le_bytes()].concat();
+    for seconds in [three_years, for_ever] {
+        hung_up(send(&d, &[preamble(), status_within(&seconds)].concat()));
         unharmed(&d);
     }
 }
