@@ -55,10 +55,10 @@ fn failures(failed: &[RunOutput], bounds: &Bounds) -> Vec<Finding> {
             None => causes.push((&run.info, blame, 0)),
         }
     }
-    causes.into_iter().map(|(info, blame, more)| failure(info, blame, more, bounds)).collect()
+    causes.into_iter().map(|(info, blame, more)| failure(info, &blame, more, bounds)).collect()
 }
 
-fn failure(info: &RunInfo, blame: Blame, more: usize, bounds: &Bounds) -> Finding {
+fn failure(info: &RunInfo, blame: &Blame, more: usize, bounds: &Bounds) -> Finding {
     let mut message = format!("run {}", info.run);
     if let Some(path) = &info.path {
         let _ = write!(message, " for {path}");
