@@ -119,7 +119,10 @@ pub fn man_page() -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    writeln!(
+        page,
+        ".SH SYNOPSIS\n.B fsmond\n[OPTIONS]\n.br\n.B fsmond \\-\\-watch\nDIR [OPTIONS] [\\-\\- COMMAND...]"
+    )?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     page.write_all(MORE.as_bytes())?;
