@@ -60,7 +60,7 @@ rootfs() {
         mkdir -p "$cache"
         [ -e "$cache/rootfs.tar" ] ||
             mmdebstrap --quiet --variant=minbase bookworm "$cache/rootfs.tar" \
-                --include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,curl,nodejs,default-jre-headless
+                --include=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,procps,curl,nodejs,default-jre-headless,rpm
         rm -rf "$cache/unpacking"
         mkdir "$cache/unpacking"
         tar -C "$cache/unpacking" -xf "$cache/rootfs.tar"

@@ -12,6 +12,13 @@ has_run() { shell "fsmonctl runs $1 --json | grep -Eq '\"status\": ?\"(ok|failed
 run_of() { shell "fsmonctl runs $1 -n 1 --json" | grep -o '"run": *[0-9]*' | grep -o '[0-9]*'; }
 went_well() { shell "fsmonctl runs $1 -n 1 --json | grep -Eq '\"status\": ?\"ok\"'" || { inside fsmonctl logs "$(run_of "$1")"; return 1; }; }
 
+# blamed NAME PATTERN   its command failed, and doctor's cure names the setting.
+blamed() {
+    refused went_well "$1"
+    refused inside fsmonctl doctor >"$work/doctor"
+    grep -E -A 1 "^bad +run +$1: " "$work/doctor" | grep -F -e "$2"
+}
+
 usual_commands() {
     told usual 'set -ex
         node -e "for (let i = 0, s = 0; i < 1e6; i++) s += i * i"
@@ -29,11 +36,14 @@ forbidden_command() {
     told forbidden 'cp "$1" /usr/local/out/'
     refused went_well forbidden
     inside fsmonctl logs "$(run_of forbidden)" | grep 'Read-only file system'
+    blamed forbidden 'ReadWritePaths=/usr/local/out (systemctl edit fsmond.service'
     drop_in allowed ReadWritePaths=/usr/local/out
     restart
     inside fsmonctl remove forbidden
     told forbidden 'cp "$1" /usr/local/out/'
     went_well forbidden
+    inside fsmonctl doctor
+    inside fsmonctl remove forbidden
     no_drop_ins
     restart
 }
@@ -45,7 +55,12 @@ strict() {
     shell 'echo x > /srv/in/strictly'
     until_so 30 shell 'fsmonctl tail in -n 20 --no-follow | grep -q /srv/in/strictly'
     told stricter 'echo x > /srv/stricter/written'
-    refused went_well stricter
+    blamed stricter 'ReadWritePaths=/srv/stricter'
+    told compiled 'node -e 1'
+    blamed compiled 'MemoryDenyWriteExecute=no'
+    told compiled2 'java -version'
+    blamed compiled2 'MemoryDenyWriteExecute=no'
+    inside fsmonctl remove stricter compiled compiled2
     no_drop_ins
     restart
 }

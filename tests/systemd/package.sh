@@ -1,18 +1,21 @@
 # Checks of the package: install, upgrade, remove, purge. Sourced by run.sh.
 
-# Two versions of the package in $work/debs.
+# Two versions of each package in $work/debs. The .rpm is left out where nothing makes one.
 debs() {
     mkdir "$work/debs"
     if [ -n "${DEBS:-}" ]; then
         cp "$DEBS/1.deb" "$DEBS/2.deb" "$work/debs/"
+        cp "$DEBS/1.rpm" "$DEBS/2.rpm" "$work/debs/" 2>/dev/null || :
         return
     fi
-    local top
+    local top kinds=(deb)
     top=$(cd "$here/../.." && pwd)
+    command -v cargo-generate-rpm >/dev/null && kinds+=(rpm)
     for n in 1 2; do
-        VERSION="0.1.0-$n" PROFILE=${PROFILE:-dev} "$top/packaging/build.sh" deb >"$work/build" 2>&1 ||
+        VERSION="0.1.0-$n" PROFILE=${PROFILE:-dev} "$top/packaging/build.sh" "${kinds[@]}" >"$work/build" 2>&1 ||
             { tail -20 "$work/build"; return 1; }
         cp "$top"/target/package/fsmond_0.1.0-"$n"_*.deb "$work/debs/$n.deb"
+        [ "${#kinds[@]}" = 1 ] || cp "$top"/target/package/fsmond-0.1.0-"$n".*.rpm "$work/debs/$n.rpm"
     done
 }
 

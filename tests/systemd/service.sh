@@ -26,6 +26,15 @@ watch_runs() {
     shell 'grep -q /srv/in/a /var/log/fsmond/filesystem_monitor.log'
 }
 
+# All is well, and what is told of the unit is what stands in it.
+doctor_well() {
+    inside fsmonctl doctor
+    grep -q 'in: a file made in its root was heard of' "$work/said"
+    grep -q 'hangs for 60 s is started again (WatchdogSec=)' "$work/said"
+    grep -q '/usr is read-only for the daemon' "$work/said"
+    shell '! ls -A /srv/in | grep probe'
+}
+
 # At the moment that systemctl comes back the daemon answers: no second try.
 answers_at_once() {
     local n
