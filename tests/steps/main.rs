@@ -183,7 +183,11 @@ impl Life {
         fs::write(self.path("a"), "a, the second").unwrap();
         fs::rename(self.path("b"), self.path("d/b")).unwrap();
         fs::remove_file(self.path("old0")).unwrap();
-        self.processed(&["a", "d/b"]) && self.call("stop", &["stop"]) && self.daemon.wait_end(LIMIT).is_some()
+        if !self.processed(&["a", "d/b"]) || !self.call("stop", &["stop"]) {
+            return false;
+        }
+        self.wait_end();
+        true
     }
 
     /// Starts it under these words; false if it died, which is what they are for.
@@ -205,6 +209,11 @@ impl Life {
             return;
         }
         self.daemon.signal(Signal::SIGTERM);
+        self.wait_end();
+    }
+
+    /// Waits for its end, and counts it where it is a kill.
+    fn wait_end(&mut self) {
         match self.daemon.wait_end(LIMIT).flatten() {
             Some(0) => {}
             Some(code) if code == 128 + Signal::SIGKILL as i32 => self.kills += 1,
