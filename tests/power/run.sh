@@ -117,13 +117,13 @@ echo "seed $seed, $cuts cuts"
 writes=0 oks=0 answers=0 repeats=0
 for ((cut = 1; cut <= cuts; cut++)); do
     start "$cut-load" "fsmon=load fsmon_cut=$cut fsmon_concurrency=$concurrency"
-    wait_line "$work/$cut-load.acks" '^W ' 180 || fail "the machine does not get to work"
+    wait_line "$work/$cut-load.acks" '^W ' 900 || fail "the machine does not get to work"
     sleep "$((RANDOM % 8)).$((RANDOM % 1000))"
     kill -9 "$machine"
     wait "$machine" 2>/dev/null || true
 
     start "$cut-check" "fsmon=check fsmon_cut=$cut fsmon_concurrency=$concurrency"
-    wait_line "$work/$cut-check.acks" '^END' 300 || fail "after the cut it does not come to rest"
+    wait_line "$work/$cut-check.acks" '^END' 900 || fail "after the cut it does not come to rest"
     wait "$machine" 2>/dev/null || true
     said=$(awk -f "$here/check.awk" -v cut="$cut" -v concurrency="$concurrency" "$work/$cut-check.acks" \
         "$work"/[0-9]*-load.acks "$work"/[0-9]*-load.tail "$work"/[0-9]*-check.tail) || fail "$said"
