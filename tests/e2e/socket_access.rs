@@ -173,3 +173,23 @@ fn descriptors_that_are_sent_along_are_closed() {
     d.until("nor anything else", || open_descriptors(&d) <= before);
     d.ok(["status"]);
 }
+
+/// Whoever the kernel says nothing of is nobody, also where it would be root.
+#[test]
+fn somebody_whose_credentials_cannot_be_had_is_refused() {
+    if programs::installed("strace").is_none() {
+        eprintln!("skipped: strace is not installed");
+        return;
+    }
+    let d = Daemon::start();
+    let calls = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=getsockopt", "-e", "inject=getsockopt:error=EIO", "-p"];
+    let mut tracer = std::process::Command::new("strace").args(calls).arg(d.pid().to_string()).spawn().unwrap();
+    d.until("it learns nothing any more", || d.ctl(["status"]).code != 0);
+    for verb in [&["status"][..], &["stop"], &["add", "/srv", "--", "/bin/true"]] {
+        d.ctl(verb).refused(5, "no role");
+    }
+    assert!(d.log().contains("can't tell who connects: refused"), "{}", d.log());
+    process::signal(tracer.id(), nix::sys::signal::Signal::SIGTERM);
+    tracer.wait().unwrap();
+    d.ok(["status"]);
+}

@@ -38,10 +38,11 @@ until_so() {
 
 main_pid() { inside systemctl show -P MainPID "${1:-fsmond.service}"; }
 property() { inside systemctl show -P "$2" "$1"; }
-# refused COMMAND...   the command must fail.
 # gone PATH...   nothing is there.
 gone() { for path; do refused inside test -e "$path" || return 1; done; }
 there() { for path; do inside test -e "$path" || { echo "missing: $path"; return 1; }; done; }
+# ends_with CODE COMMAND...   the command must end with this code; refused COMMAND...   it must fail.
+ends_with() { local code=0 expected=$1; shift; "$@" || code=$?; [ "$code" = "$expected" ] || { echo "exit code $code: $*"; return 1; }; }
 refused() { if "$@"; then echo "it was not refused: $*"; return 1; fi; }
 # drop_in NAME LINE...   settings for the service, for one check.
 drop_in() {

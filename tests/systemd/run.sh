@@ -43,6 +43,7 @@ check 'a daemon that hangs is restarted, nothing is lost (94)' watchdog
 check 'a good config is reloaded' reload_good
 check 'a bad config is refused, the old one stays, systemctl tells (57)' reload_bad
 check 'a start with a bad config is not repeated' start_bad
+check 'who is in a group has its role, who leaves it has none (63, 64)' group_members
 check 'a crash loop ends, says why, and loses nothing (96)' crash_loop
 check 'a stop under load is clean and loses nothing (55)' stop_under_load
 check 'node and java start, the network is there, files are written' usual_commands

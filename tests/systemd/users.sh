@@ -1,5 +1,21 @@
 # Checks of the daemons of users. Sourced by run.sh.
 
+# Groups are those of the moment of connecting: in, out, and what a reader may.
+group_members() {
+    shell 'useradd -m carol; groupadd watchers; usermod -aG fsmond carol'
+    watch_in_config
+    printf '[daemon]\nreaders = ["@watchers"]\n' | inside tee -a /etc/fsmond/fsmond.toml >/dev/null
+    inside systemctl reload fsmond
+    ends_with 5 inside runuser -u carol -- fsmonctl --system status
+    shell 'usermod -aG watchers carol'
+    ends_with 0 inside runuser -u carol -- fsmonctl --system status
+    ends_with 5 inside runuser -u carol -- fsmonctl --system pause conf
+    shell 'gpasswd -d carol watchers'
+    ends_with 5 inside runuser -u carol -- fsmonctl --system status
+    watch_in_config
+    inside systemctl reload fsmond
+}
+
 user_unit() {
     shell 'useradd -m alice; loginctl enable-linger alice'
     until_so 30 shell 'systemctl is-active user@$(id -u alice).service'

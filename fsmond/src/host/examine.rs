@@ -117,7 +117,7 @@ pub fn restrictions(bounds: &Bounds) -> Vec<Finding> {
         );
     }
     if bounds.lonely {
-        note("commands have no network", "if they need it: PrivateNetwork=no");
+        note("commands have no network", "if they need it: PrivateNetwork=no, or a network for the container");
     }
     for folder in ["/usr", "/etc", "/home", "/var", "/tmp"] {
         let Some(mount) = bounds.mount_of(Path::new(folder)).filter(|mount| mount.read_only) else { continue };
