@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use crate::error::{ApiError, ErrorKind};
 use crate::path::RawPath;
 
-/// The system daemon's socket.
-pub const SYSTEM_SOCKET: &str = "/run/fsmond/fsmond.sock";
+/// The system daemon's socket. `/run` is a folder of Linux.
+pub const SYSTEM_SOCKET: &str =
+    if cfg!(target_os = "linux") { "/run/fsmond/fsmond.sock" } else { "/var/run/fsmond/fsmond.sock" };
 /// The system daemon's state folder.
-pub const SYSTEM_STATE: &str = "/var/lib/fsmond";
+pub const SYSTEM_STATE: &str = if cfg!(target_os = "linux") { "/var/lib/fsmond" } else { "/var/db/fsmond" };
 /// The system daemon's config file.
 pub const SYSTEM_CONFIG: &str = "/etc/fsmond/fsmond.toml";
 /// Name of the log file in its folder.

@@ -32,7 +32,7 @@ fn state_follows_its_row() {
         (user(&[("FSMON_STATE_DIR", "here")], &[]), "/here/here"),
         (user(&all[1..], &[]), "/var/lib/one"),
         (root(&all[1..]), "/var/lib/one"),
-        (root(&all[2..3]), "/var/lib/fsmond"),
+        (root(&all[2..3]), SYSTEM_STATE),
         (user(&all[2..3], &[]), "/xdg/fsmond"),
         (user(&[("XDG_STATE_HOME", "relative/is/ignored")], &[]), "/home/u/.local/state/fsmond"),
         (user(&[("FSMON_STATE_DIR", ""), ("STATE_DIRECTORY", "")], &[]), "/home/u/.local/state/fsmond"),
@@ -96,6 +96,7 @@ fn the_daemons_socket_follows_its_row() {
     given.given.socket = Some("s.sock".into());
     let bind = |path: &str| DaemonSocket::Bind(path.into());
     let config = Some(Path::new("/conf.sock"));
+    let systems = SYSTEM_SOCKET.strip_suffix("/fsmond.sock").unwrap();
     for (env, config, expected) in [
         (given, config, bind("/here/s.sock")),
         (user(&[("FSMON_SOCKET", "/f.sock"), activated[0], activated[1]], &[]), config, bind("/f.sock")),
@@ -104,10 +105,10 @@ fn the_daemons_socket_follows_its_row() {
         (user(&[("LISTEN_PID", "43"), activated[1]], &[]), config, bind("/conf.sock")),
         (user(&[activated[0], ("LISTEN_FDS", "0"), activated[2]], &[]), None, bind("/run/user/7/fsmond.sock")),
         (user(&[activated[0], ("LISTEN_FDS", "x"), activated[2]], &[]), None, bind("/run/user/7/fsmond.sock")),
-        (root(&activated[2..]), None, bind("/run/fsmond/fsmond.sock")),
+        (root(&activated[2..]), None, bind(SYSTEM_SOCKET)),
         (user(&activated[2..], &["/run/user/1000"]), None, bind("/run/user/7/fsmond.sock")),
-        (user(&[("RUNTIME_DIRECTORY", "/run/fsmond"), activated[2]], &[]), None, bind("/run/fsmond/fsmond.sock")),
-        (root(&[("RUNTIME_DIRECTORY", "/run/other")]), None, bind("/run/fsmond/fsmond.sock")),
+        (user(&[("RUNTIME_DIRECTORY", systems), activated[2]], &[]), None, bind(SYSTEM_SOCKET)),
+        (root(&[("RUNTIME_DIRECTORY", "/run/other")]), None, bind(SYSTEM_SOCKET)),
         (user(&[], &["/run/user/1000"]), None, bind("/run/user/1000/fsmond.sock")),
         (user(&[], &[]), None, bind("/home/u/.local/state/fsmond/fsmond.sock")),
         (user(&[("XDG_RUNTIME_DIR", "relative")], &[]), None, bind("/home/u/.local/state/fsmond/fsmond.sock")),
