@@ -37,6 +37,7 @@ use crate::host::notify;
 use crate::host::signals::{Signals, undo_inherited};
 use crate::watch::OwnFiles;
 use failure::Failure;
+pub use setup::check_rules;
 use setup::{Asked, Setup};
 
 /// Threads of the runtime: the engine is one task, beside it there are connections and commands to wait for.

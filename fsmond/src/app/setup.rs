@@ -129,7 +129,7 @@ fn one_watch(dir: &Path, command: &[String]) -> Result<OneWatch, Failure> {
         Failure::from(error)
     })?;
     let rules = Rules::from_options(&Options { command: Some(command.to_vec()), ..Options::default() });
-    rules.check().and_then(|()| check(&rules))?;
+    rules.check().and_then(|()| check_rules(&rules))?;
     Ok(OneWatch { path: place.path, command: command.to_vec() })
 }
 
@@ -157,8 +157,8 @@ fn socket(env: &Env, args: &Args, config: &Config, state: &Path) -> Result<Socke
 /// Reads and checks the config. Of one that is read for `--watch` only the settings count, not its watches.
 pub fn load_config(file: &ConfigFile, one_watch: bool) -> Result<Config, ConfigError> {
     let mut config = match file {
-        ConfigFile::Named(path) => Config::load(path, true, &check)?,
-        ConfigFile::Usual(path) => Config::load(path, false, &check)?,
+        ConfigFile::Named(path) => Config::load(path, true, &check_rules)?,
+        ConfigFile::Usual(path) => Config::load(path, false, &check_rules)?,
         ConfigFile::None => Config::default(),
     };
     if one_watch {
@@ -169,7 +169,7 @@ pub fn load_config(file: &ConfigFile, one_watch: bool) -> Result<Config, ConfigE
 }
 
 /// What only the core can say about rules: whether it understands their globs and their command.
-fn check(rules: &Rules) -> Result<(), ApiError> {
+pub fn check_rules(rules: &Rules) -> Result<(), ApiError> {
     template::check(&rules.command, rules.mode)?;
     Plan::new(rules)?;
     Filter::new(rules).map(drop)

@@ -3,16 +3,13 @@
 
 use std::path::Path;
 
-use fsmon_core::filter::Filter;
-use fsmon_core::template;
-use fsmon_protocol::spec::Rules;
+use fsmond::app::check_rules;
 use fsmond::host::config::Config;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let check = |rules: &Rules| template::check(&rules.command).and_then(|()| Filter::new(rules).map(drop));
-    match Config::parse(text, Path::new("fsmond.toml"), &check) {
+    match Config::parse(text, Path::new("fsmond.toml"), &check_rules) {
         Ok(config) => assert!(config.diff(&config).is_empty()),
         Err(error) => {
             let said = error.to_string();
