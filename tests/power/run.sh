@@ -67,6 +67,8 @@ I
 build_disk() {
     local root=$work/root
     rm -rf "$root" && mkdir -p "$root"/{bin,dev,proc,sys,tmp,run,data,log}
+    # fsmond refuses a folder for its socket that others can write, whatever the umask here.
+    chmod 755 "$root" "$root"/*
     cp "$work/k/ir/bin/busybox" "$root/bin/"
     local applet
     for applet in $("$root/bin/busybox" --list | grep -vx busybox); do ln -s busybox "$root/bin/$applet"; done
@@ -117,7 +119,7 @@ echo "seed $seed, $cuts cuts"
 writes=0 oks=0 answers=0 repeats=0
 for ((cut = 1; cut <= cuts; cut++)); do
     start "$cut-load" "fsmon=load fsmon_cut=$cut fsmon_concurrency=$concurrency"
-    wait_line "$work/$cut-load.acks" '^W ' 900 || fail "the machine does not get to work"
+    wait_line "$work/$cut-load.acks" '^W ' 300 || fail "the machine does not get to work"
     sleep "$((RANDOM % 8)).$((RANDOM % 1000))"
     kill -9 "$machine"
     wait "$machine" 2>/dev/null || true

@@ -90,6 +90,22 @@ impl Sweeps {
         }
     }
 
+    /// So many more files count for it, although a reconcile is still to tell the rest.
+    pub fn joined(&mut self, id: u64, files: u64) {
+        if let Some(sweep) = self.map.get_mut(&id) {
+            sweep.status.pending += files;
+            self.moved.insert(id);
+        }
+    }
+
+    /// So many of those that joined it count no more.
+    pub fn left(&mut self, id: u64, files: u64) {
+        if let Some(sweep) = self.map.get_mut(&id) {
+            sweep.status.pending -= files.min(sweep.status.pending);
+            self.moved.insert(id);
+        }
+    }
+
     /// One of its watches can't be reconciled now: it is left out.
     pub fn unable(&mut self, id: u64, watch: WatchId) {
         self.reconciled(id, watch, 0, 0, 0);

@@ -30,7 +30,7 @@ impl Machine {
         self.shared.sweeps.begin(sweep, Trigger::Manual, all_files, named);
         for id in able {
             if let Some(watch) = self.watches.get_mut(&id) {
-                watch.want_scan(Some(sweep));
+                watch.want_scan_for(sweep, &mut self.shared.sweeps);
             }
         }
         self.sweep(sweep)

@@ -42,7 +42,7 @@ impl Watch {
         if self.held.take().is_some() {
             self.accepting = true;
             self.unbraked = true;
-            self.want_scan(None);
+            self.want_scan();
             self.open(ctx);
         }
         // From here on replaying the journal makes nothing of before pending again.
@@ -53,7 +53,7 @@ impl Watch {
     /// The reconcile that takes everything as done is complete: that is stored with all it found, at once.
     pub(super) fn note_accepted(&mut self, ctx: &mut Ctx<'_>) {
         if std::mem::take(&mut self.accepting) {
-            let detail = format!("{} files in {} folders are taken as done", self.tree.files(), self.tree.folders());
+            let detail = format!("{} are taken as done", self.contents());
             self.note(WatchChangeStatus::Accepted, Some(detail), ctx);
             self.checkpoint(ctx);
         }

@@ -216,7 +216,7 @@ impl Watch {
                 // Perhaps the system gives by now what it did not give before.
                 self.reopen(ctx);
             } else {
-                self.want_scan(None);
+                self.want_scan();
             }
         }
         // What comes due while the root is being opened waits for the answer.

@@ -70,6 +70,9 @@ impl Watch {
         if node.has(Flags::LISTING) && !self.listings.awaits(self.tree.id(at)) {
             wrong("its listing is awaited and was not asked for");
         }
+        if node.has(Flags::UNLISTED) && !node.has(Flags::SUSPECT) {
+            wrong("it is to be listed and nothing will do it");
+        }
         if node.has(Flags::HIDDEN) && !node.has(Flags::KNOWN) {
             wrong("it is hidden and not known");
         }

@@ -1,4 +1,7 @@
 //! Giving out: what a sweep makes of a watch once its reconcile is done.
+//!
+//! Until then runs go on: what is pending when the sweep begins, or becomes so, counts for it from that moment on, so that
+//! no result is missed by whoever waits for the sweep.
 
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::fingerprint::FileType;
@@ -6,6 +9,7 @@ use fsmon_protocol::fingerprint::FileType;
 use super::Watch;
 use super::pending::{Pending, Stage};
 use crate::shared::Ctx;
+use crate::sweep::Sweeps;
 use crate::tree::{Flags, ROOT};
 
 impl Watch {
@@ -24,10 +28,10 @@ impl Watch {
             self.all_pending(sweep, ctx);
         }
         let now = ctx.now.mono;
-        let mut waiting = 0;
+        let (mut waiting, mut more) = (0, 0);
         for at in self.pending.places() {
             let Some(pending) = self.pending.get_mut(at).filter(|p| p.stage != Stage::Failed) else { continue };
-            pending.waiters.push(sweep);
+            more += u64::from(pending.join(sweep));
             pending.trigger = pending.trigger.max(trigger);
             waiting += 1;
             if pending.stage == Stage::Backoff {
@@ -35,7 +39,46 @@ impl Watch {
             }
         }
         self.note_occurrence(sweep, looked, waiting, ctx);
-        ctx.shared.sweeps.reconciled(sweep, self.id, looked, waiting, self.pending.failed());
+        ctx.shared.sweeps.reconciled(sweep, self.id, looked, more, self.pending.failed());
+    }
+
+    /// What is pending counts for this sweep.
+    pub(super) fn join_pending(&mut self, sweep: u64, sweeps: &mut Sweeps) {
+        if self.runs_once() {
+            // There one run counts for all.
+            return;
+        }
+        let mut joined = 0;
+        for at in self.pending.places() {
+            let waits = self.pending.get_mut(at).filter(|p| p.stage != Stage::Failed);
+            joined += u64::from(waits.is_some_and(|p| p.join(sweep)));
+        }
+        sweeps.joined(sweep, joined);
+    }
+
+    /// A file has become pending: it counts for the sweeps whose reconcile is to come.
+    pub(super) fn join_sweeps(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        if self.runs_once() {
+            return;
+        }
+        for sweep in self.sweeps_to_come().collect::<Vec<_>>() {
+            if self.pending.get_mut(at).is_some_and(|p| p.join(sweep)) {
+                ctx.shared.sweeps.joined(sweep, 1);
+            }
+        }
+    }
+
+    /// This watch is left out of a sweep whose reconcile can't be made.
+    pub(super) fn leave_sweep(&mut self, sweep: u64, sweeps: &mut Sweeps) {
+        let mut left = 0;
+        for at in self.pending.places() {
+            if let Some(pending) = self.pending.get_mut(at) {
+                let before = pending.waiters.len();
+                pending.waiters.retain(|waits| *waits != sweep);
+                left += (before - pending.waiters.len()) as u64;
+            }
+        }
+        sweeps.left(sweep, left);
     }
 
     /// Every known file is pending once more; one that is pending already runs once for both causes.

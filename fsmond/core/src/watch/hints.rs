@@ -47,7 +47,7 @@ impl Watch {
     /// Events of the whole watch may have been lost.
     fn suspect_all(&mut self, reason: GapReason, ctx: &mut Ctx<'_>) {
         self.open_gap(reason, self.root_path.clone(), ctx);
-        self.want_scan(None);
+        self.want_scan();
     }
 
     fn on_name(&mut self, folder: u32, name: &[u8], how: NameHint, dir: bool, ctx: &mut Ctx<'_>) {

@@ -291,11 +291,8 @@ impl Watch {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(at) = self.place_for(rel, event.file_type, ctx).filter(|&at| at != from) else { return };
-        self.tree.set_known(at, true);
-        let (ident, ctime) = (self.tree.node(from).ident, self.tree.node(from).ctime);
-        let heir = self.tree.node_mut(at);
-        (heir.ident, heir.ctime) = (ident, ctime);
-        self.ledger.inherit(from, at);
+        let replaced = self.tree.node(at).has(Flags::KNOWN);
+        self.take_over(from, at);
         self.ledger.dirty(&mut self.tree, at, seen);
         self.drop_subtree(from, ctx);
         self.ledger.touched.insert(at);
@@ -304,7 +301,7 @@ impl Watch {
             self.note_present(at, &stat);
         }
         if event.file_type == FileType::File {
-            self.pending_unseen(at, EventKind::Rename, event.from.clone(), Trigger::Recovery, ctx);
+            self.pending_renamed(at, event.from.clone(), replaced, Trigger::Recovery, ctx);
         }
     }
 

@@ -80,6 +80,7 @@ impl Watch {
     pub(super) fn list_folder(&mut self, at: u32, deep: bool, scan: bool, ctx: &mut Ctx<'_>) {
         self.listings.of_scan += usize::from(scan);
         self.tree.node_mut(at).set(Flags::LISTING);
+        self.tree.node_mut(at).clear(Flags::UNLISTED);
         self.listings.waiting.push_back(Asked { folder: self.tree.id(at), deep, scan, moves: 0 });
         self.send_listings(ctx);
     }
@@ -130,7 +131,8 @@ impl Watch {
         match listing.part {
             ListPart::Entries(entries) => {
                 self.tell_listed(folder, None, ctx);
-                self.note_progress(&asked, entries.len(), 0);
+                let files = entries.iter().filter(|(_, stat)| stat.file_type != FileType::Dir).count();
+                self.note_progress(&asked, files, 0);
                 for (name, stat) in entries {
                     self.on_entry(folder, &name, stat, asked, listing.scan, ctx);
                 }

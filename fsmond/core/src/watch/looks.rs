@@ -115,7 +115,9 @@ impl Watch {
                 self.suspects.again(at, tag, When::Soon, ctx.now.mono);
             } else if let Some(told) = self.suspects.answered(at, tag) {
                 if self.suspects.get(at).is_none() {
+                    // A folder in it is listed with it, when it can be read again.
                     self.tree.node_mut(at).clear(Flags::SUSPECT);
+                    self.tree.node_mut(at).clear(Flags::UNLISTED);
                 }
                 if told.any(Told::CHECK) {
                     // What it would be given cannot be told now; it is asked again after the usual pause.
@@ -136,6 +138,9 @@ impl Watch {
 
     /// Concludes from a look and what was told before it.
     fn conclude(&mut self, at: u32, seen: Option<Stat>, told: Told, ctx: &mut Ctx<'_>) {
+        if seen.is_none_or(|stat| stat.file_type != FileType::Dir) {
+            self.tree.node_mut(at).clear(Flags::UNLISTED);
+        }
         if self.concludes_layer(at, seen, told, ctx) {
             return;
         }
@@ -250,9 +255,9 @@ impl Watch {
                 // Commands run for files, and this is none any more.
                 self.resolve(at, crate::sweep::Verdict::Vanished, ctx);
             }
-            let unlisted = self.tree.node(at).has(Flags::UNLISTED);
-            self.tree.node_mut(at).clear(Flags::UNLISTED);
-            if unlisted || told.any(Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING)) {
+            if self.tree.node(at).has(Flags::UNLISTED)
+                || told.any(Told::CREATED.with(Told::MOVED_TO).with(Told::SOMETHING))
+            {
                 self.list_folder(at, true, told.any(Told::SCAN) && self.scan.is_some(), ctx);
             }
             return;

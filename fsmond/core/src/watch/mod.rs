@@ -249,7 +249,7 @@ impl Watch {
             self.drop_unwanted(ctx);
             self.baseline_done = false;
             self.added = ctx.now.stamp;
-            self.want_scan(None);
+            self.want_scan();
         }
         if reopen {
             self.reopen(ctx);

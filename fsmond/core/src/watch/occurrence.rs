@@ -52,7 +52,7 @@ impl Watch {
         ctx.shared.sweeps.begin(id, Trigger::Scheduled, all, vec![(self.id, self.name.clone())]);
         self.clocks.occurrence = Some((id, owed.due));
         self.clocks.owed = Some(owed);
-        self.want_scan(Some(id));
+        self.want_scan_for(id, &mut ctx.shared.sweeps);
     }
 
     /// An occurrence's reconcile is done, and so many changes are given out.

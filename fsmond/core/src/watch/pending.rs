@@ -86,6 +86,15 @@ impl Pending {
         }
     }
 
+    /// A sweep counts on its result. Returns whether that is new.
+    pub fn join(&mut self, sweep: u64) -> bool {
+        let new = !self.waiters.contains(&sweep);
+        if new {
+            self.waiters.push(sweep);
+        }
+        new
+    }
+
     /// As it is stored.
     pub fn to_state(&self) -> NodeState {
         let row = PendingRow {

@@ -15,6 +15,7 @@ use super::{Handle, Root, Watch};
 use crate::io::{NodeId, Stat};
 use crate::judge::{Told, Verdict};
 use crate::shared::Ctx;
+use crate::sweep::Sweeps;
 use crate::tree::{Flags, ROOT};
 
 /// Reconciles of one watch begin at least so far apart.
@@ -46,7 +47,7 @@ impl OpenGap {
 /// A reconcile under way.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Entries looked at.
+    /// Entries looked at, folders not counted.
     pub looked: u64,
     /// Folders read.
     pub folders: u64,
@@ -64,10 +65,21 @@ pub(super) struct Scan {
 }
 
 impl Watch {
-    /// Asks for a reconcile, as soon as the one under way is done; a sweep may wait for it.
-    pub fn want_scan(&mut self, sweep: Option<u64>) {
+    /// Asks for a reconcile, as soon as the one under way is done.
+    pub fn want_scan(&mut self) {
         self.scan_wanted = Some(NodeId::ROOT);
-        self.wanted_by.extend(sweep);
+    }
+
+    /// The same for a sweep: it gives out when the reconcile is done. See `giving` for what it counts until then.
+    pub fn want_scan_for(&mut self, sweep: u64, sweeps: &mut Sweeps) {
+        self.want_scan();
+        self.wanted_by.push(sweep);
+        self.join_pending(sweep, sweeps);
+    }
+
+    /// The sweeps that wait for a reconcile, the one under way or the next.
+    pub(super) fn sweeps_to_come(&self) -> impl Iterator<Item = u64> + '_ {
+        self.scan.iter().flat_map(|scan| &scan.sweeps).chain(&self.wanted_by).copied()
     }
 
     /// Asks for a reconcile of one entry and all below it. Where two are wanted, all of the watch is compared.
@@ -126,6 +138,7 @@ impl Watch {
             _ => return false,
         }
         self.tree.node_mut(at).set(Flags::DEFERRED);
+        self.tree.node_mut(at).clear(Flags::UNLISTED);
         true
     }
 
@@ -218,7 +231,7 @@ impl Watch {
         if !scan.whole {
             if self.gaps.iter().any(|gap| gap.reason != GapReason::Limit) {
                 // What they stand for has moved or grown meanwhile: no gap stays open without a reconcile to come.
-                self.want_scan(None);
+                self.want_scan();
             }
             return;
         }
@@ -231,8 +244,7 @@ impl Watch {
         self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
         if !self.baseline_done {
             self.baseline_done = true;
-            let detail = format!("{} files in {} folders", self.tree.files(), self.tree.folders());
-            self.note(WatchChangeStatus::Ready, Some(detail), ctx);
+            self.note(WatchChangeStatus::Ready, Some(self.contents()), ctx);
             self.ledger.hurry();
         }
         for sweep in scan.sweeps {
@@ -244,6 +256,7 @@ impl Watch {
     pub(super) fn abandon_scan(&mut self, ctx: &mut Ctx<'_>) {
         self.break_off_scan();
         for sweep in std::mem::take(&mut self.wanted_by) {
+            self.leave_sweep(sweep, &mut ctx.shared.sweeps);
             ctx.shared.sweeps.unable(sweep, self.id);
         }
     }

@@ -73,7 +73,7 @@ impl Watch {
             // No folder can be renamed into itself: a listing that was ahead of the events has misled us, and what is
             // known of both is let go and looked for anew.
             self.left(i, ctx);
-            self.want_scan(None);
+            self.want_scan();
             return;
         }
         let limbo = limbo.map(|i| self.limbo.remove(i));
@@ -143,31 +143,37 @@ impl Watch {
         let Some(there) = self.tree.lookup(folder, name) else {
             self.tree.relocate(at, folder, name);
             self.suspects.relocated(at);
-            self.told_renamed(at, before, ctx);
+            self.told_renamed(at, before, false, ctx);
             return;
         };
+        let replaced = self.tree.node(there).has(Flags::KNOWN);
         if before.is_some() {
-            self.tree.set_known(there, true);
-            let (ident, ctime, file_type) =
-                (self.tree.node(at).ident, self.tree.node(at).ctime, self.tree.node(at).file_type);
-            self.tree.set_type(there, file_type);
-            let heir = self.tree.node_mut(there);
-            (heir.ident, heir.ctime) = (ident, ctime);
-            self.ledger.inherit(at, there);
+            self.take_over(at, there);
         }
         if let Some(suspect) = self.suspects.forget(at) {
             let told = suspect.looking.map_or(suspect.told, |(_, told)| suspect.told.with(told));
             self.suspect(there, told, When::Now, ctx);
         }
         self.drop_subtree(at, ctx);
-        self.told_renamed(there, before, ctx);
+        self.told_renamed(there, before, replaced, ctx);
     }
 
-    /// A file has its new name: told if the old one was, and looked at.
-    fn told_renamed(&mut self, at: u32, before: Option<RawPath>, ctx: &mut Ctx<'_>) {
+    /// What is known of one file is now known of the one whose name it took.
+    pub(super) fn take_over(&mut self, from: u32, to: u32) {
+        self.tree.set_known(to, true);
+        let node = self.tree.node(from);
+        let (ident, ctime, file_type) = (node.ident, node.ctime, node.file_type);
+        self.tree.set_type(to, file_type);
+        let heir = self.tree.node_mut(to);
+        (heir.ident, heir.ctime) = (ident, ctime);
+        self.ledger.inherit(from, to);
+    }
+
+    /// A file has its new name, at which there was another one where `replaced`: told if the old one was, and looked at.
+    fn told_renamed(&mut self, at: u32, before: Option<RawPath>, replaced: bool, ctx: &mut Ctx<'_>) {
         match before {
             Some(before) => {
-                self.tell_file_renamed(at, &before, ctx);
+                self.tell_file_renamed(at, &before, replaced, ctx);
                 self.suspect(at, Told::SOMETHING, When::Now, ctx);
             }
             None => self.suspect(at, Told::MOVED_TO, When::Now, ctx),

@@ -64,7 +64,7 @@ impl Watch {
         if let Some(why) = limited {
             self.limited(why, ctx);
         }
-        self.want_scan(None);
+        self.want_scan();
         self.clocks.next_scan = 0;
     }
 
@@ -129,9 +129,15 @@ impl Watch {
             if self.tree.in_use(at) {
                 self.suspects.forget(at);
                 let node = self.tree.node_mut(at);
-                for flag in
-                    [Flags::ARMED, Flags::SUSPECT, Flags::OPEN, Flags::TOLD_OPEN, Flags::LISTING, Flags::UNREADABLE]
-                {
+                for flag in [
+                    Flags::ARMED,
+                    Flags::SUSPECT,
+                    Flags::OPEN,
+                    Flags::TOLD_OPEN,
+                    Flags::LISTING,
+                    Flags::UNLISTED,
+                    Flags::UNREADABLE,
+                ] {
                     node.clear(flag);
                 }
             }
@@ -148,7 +154,7 @@ impl Watch {
     pub(super) fn reopen(&mut self, ctx: &mut Ctx<'_>) {
         self.close_source(ctx);
         self.break_off_scan();
-        self.want_scan(None);
+        self.want_scan();
         self.open(ctx);
     }
 
@@ -173,7 +179,7 @@ impl Watch {
         if self.held.take().is_some() {
             self.root_before = None;
             self.unbraked = true;
-            self.want_scan(None);
+            self.want_scan();
             self.open(ctx);
         }
     }

@@ -279,7 +279,15 @@ impl Watch {
         if let Some(pending) = self.pending.get_mut(at) {
             pending.attempts = attempts;
         }
-        self.answer_waiters(at, Verdict::Failed, ctx);
+        // A sweep that is yet to give out tries it again at once, and counts that.
+        let later: Vec<u64> = self.sweeps_to_come().collect();
+        let (kept, answered) = self.pending.get_mut(at).map_or_else(Default::default, |p| {
+            std::mem::take(&mut p.waiters).into_iter().partition::<Vec<u64>, _>(|sweep| later.contains(sweep))
+        });
+        answered.into_iter().for_each(|sweep| ctx.shared.sweeps.result(sweep, Verdict::Failed));
+        if let Some(pending) = self.pending.get_mut(at) {
+            pending.waiters = kept;
+        }
         self.pending.set_stage(at, Stage::Backoff, due);
         self.ledger.dirty(&mut self.tree, at, self.pending.get(at).and_then(|p| p.seen));
     }

@@ -89,6 +89,23 @@ impl Watch {
         }
     }
 
+    /// A file was renamed to this name, at which there was another one where `replaced`: then its content has changed too,
+    /// and who asks for no renames is told that. So are most files saved.
+    pub(super) fn pending_renamed(
+        &mut self,
+        at: u32,
+        from: Option<RawPath>,
+        replaced: bool,
+        trigger: Trigger,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if replaced && !self.wants_kind(EventKind::Rename) {
+            self.pending_unseen(at, EventKind::Modify, None, trigger, ctx);
+        } else {
+            self.pending_unseen(at, EventKind::Rename, from, trigger, ctx);
+        }
+    }
+
     /// A known file is gone.
     pub(super) fn gone_pending(&mut self, at: u32, trigger: Trigger, ctx: &mut Ctx<'_>) {
         if self.changed(at, EventKind::Delete, None, trigger, ctx) {
@@ -116,6 +133,7 @@ impl Watch {
             if wanted {
                 self.pending.insert(at, Pending { from, ..Pending::new(kind, trigger, ctx.now.mono) });
                 self.tree.node_mut(at).set(Flags::PENDING);
+                self.join_sweeps(at, ctx);
             }
             return wanted;
         };

@@ -12,6 +12,12 @@ use crate::io::Now;
 const DATES: usize = 5;
 
 impl Watch {
+    /// How much is in it, for people.
+    pub(super) fn contents(&self) -> String {
+        let count = |n: u64, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+        format!("{} in {}", count(self.tree.files(), "file"), count(self.tree.folders(), "folder"))
+    }
+
     /// Its state as of now.
     pub fn status(&self, now: Now) -> WatchStatus {
         let scan = self.scan.as_ref().map(|scan| Progress {

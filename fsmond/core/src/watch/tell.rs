@@ -62,8 +62,8 @@ impl Watch {
         self.on_present(at, ctx.now.mono);
     }
 
-    /// The kernel told that a known file has another name now.
-    pub(super) fn tell_file_renamed(&mut self, at: u32, from: &RawPath, ctx: &mut Ctx<'_>) {
+    /// The kernel told that a known file has another name now, at which there was another one where `replaced`.
+    pub(super) fn tell_file_renamed(&mut self, at: u32, from: &RawPath, replaced: bool, ctx: &mut Ctx<'_>) {
         self.tell_folder(self.tree.node(at).parent(), None, ctx);
         let seen = self.ledger.fresh(at).or_else(|| self.pending.get(at).and_then(|p| p.seen));
         let file_type = self.tree.node(at).file_type;
@@ -80,7 +80,7 @@ impl Watch {
         self.tell(event, seen, ctx);
         self.on_present(at, ctx.now.mono);
         if file_type == FileType::File {
-            self.pending_unseen(at, EventKind::Rename, Some(from.clone()), Trigger::FileChange, ctx);
+            self.pending_renamed(at, Some(from.clone()), replaced, Trigger::FileChange, ctx);
         }
     }
 
@@ -194,6 +194,7 @@ impl Watch {
         let node = self.tree.node_mut(at);
         // Also where the suspicion itself was handed on to another entry: a flag left would keep this place for ever.
         node.clear(Flags::SUSPECT);
+        node.clear(Flags::UNLISTED);
         node.clear(Flags::DEFERRED);
         node.clear(Flags::OPEN);
         node.clear(Flags::TOLD_OPEN);
