@@ -284,7 +284,9 @@ impl Watch {
         let (kept, answered) = self.pending.get_mut(at).map_or_else(Default::default, |p| {
             std::mem::take(&mut p.waiters).into_iter().partition::<Vec<u64>, _>(|sweep| later.contains(sweep))
         });
-        answered.into_iter().for_each(|sweep| ctx.shared.sweeps.result(sweep, Verdict::Failed));
+        for sweep in answered {
+            ctx.shared.sweeps.result(sweep, Verdict::Failed);
+        }
         if let Some(pending) = self.pending.get_mut(at) {
             pending.waiters = kept;
         }
