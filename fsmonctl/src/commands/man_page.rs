@@ -29,7 +29,7 @@ impl ManPage {
 /// One page for all verbs, so that it can be searched.
 fn page(cli: Command) -> std::io::Result<Vec<u8>> {
     let verbs: Vec<Command> = cli.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
-    let man = Man::new(cli).manual("fsmond");
+    let man = Man::new(cli.mut_args(in_one_line)).manual("fsmond");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
