@@ -1,7 +1,7 @@
 # What the machine does: `load` writes, changes, renames and adds watches, and acknowledges each on the second serial
 # line once it is durable; `check` lets fsmond come to rest and tells what is there.
 export PATH=/bin HOME=/ FSMON_STATE_DIR=/state FSMON_SOCKET=/run/fsmond.sock
-mount -t tmpfs t /run
+mount -t tmpfs -o mode=755 t /run
 set -- $(cat /proc/cmdline)
 for word; do case $word in fsmon*=*) eval "$word" ;; esac; done
 ack() { echo "$*" >/dev/ttyS1; }

@@ -67,8 +67,6 @@ I
 build_disk() {
     local root=$work/root
     rm -rf "$root" && mkdir -p "$root"/{bin,dev,proc,sys,tmp,run,data,log}
-    # fsmond refuses a folder for its socket that others can write, whatever the umask here.
-    chmod 755 "$root" "$root"/*
     cp "$work/k/ir/bin/busybox" "$root/bin/"
     local applet
     for applet in $("$root/bin/busybox" --list | grep -vx busybox); do ln -s busybox "$root/bin/$applet"; done

@@ -44,6 +44,11 @@ impl Told {
         Self(self.0 | more.0)
     }
 
+    /// All of it but this.
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether a kernel event is among it, so that it was learnt live.
     pub fn live(self) -> bool {
         self.0 & !(Self::SCAN.0 | Self::CHECK.0 | Self::FOUND.0) != 0

@@ -40,6 +40,8 @@ pub(super) struct Clocks {
     pub retry_root: Option<u64>,
     /// A look missed the root: it is lost at this time, unless that is told before.
     pub missed_root: Option<u64>,
+    /// When what cannot be read is tried again.
+    pub retry_unreadable: Option<u64>,
 }
 
 /// The next occurrence.
@@ -81,6 +83,7 @@ impl Clocks {
             next_scan: 0,
             retry_root: None,
             missed_root: None,
+            retry_unreadable: None,
         }
     }
 

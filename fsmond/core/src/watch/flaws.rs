@@ -29,7 +29,7 @@ impl Watch {
         if self.limbo.iter().any(|l| self.tree.place(l.node).is_some_and(|at| !self.tree.node(at).has(Flags::MOVING))) {
             flaws.push("something in limbo is not marked so".to_owned());
         }
-        let open = self.gaps.iter().filter(|gap| gap.reason != GapReason::Limit);
+        let open = self.gaps.iter().filter(|gap| gap.reason != GapReason::Limit && !self.is_barred(gap));
         if self.acts() && self.scan_wanted.is_none() && open.into_iter().any(|gap| !gap.closing) {
             flaws.push("a gap is open and no reconcile is to come".to_owned());
         }

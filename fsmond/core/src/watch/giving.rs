@@ -30,7 +30,7 @@ impl Watch {
         let now = ctx.now.mono;
         let (mut waiting, mut more) = (0, 0);
         for at in self.pending.places() {
-            let Some(pending) = self.pending.get_mut(at).filter(|p| p.stage != Stage::Failed) else { continue };
+            let Some(pending) = self.waits_for_run(at) else { continue };
             more += u64::from(pending.join(sweep));
             pending.trigger = pending.trigger.max(trigger);
             waiting += 1;
@@ -42,6 +42,12 @@ impl Watch {
         ctx.shared.sweeps.reconciled(sweep, self.id, looked, more, self.pending.failed());
     }
 
+    /// A pending file that a sweep can wait for: neither set aside nor hidden by a mount.
+    fn waits_for_run(&mut self, at: u32) -> Option<&mut Pending> {
+        let hidden = self.tree.node(at).has(Flags::HIDDEN);
+        self.pending.get_mut(at).filter(|p| p.stage != Stage::Failed && !hidden)
+    }
+
     /// What is pending counts for this sweep.
     pub(super) fn join_pending(&mut self, sweep: u64, sweeps: &mut Sweeps) {
         if self.runs_once() {
@@ -50,8 +56,7 @@ impl Watch {
         }
         let mut joined = 0;
         for at in self.pending.places() {
-            let waits = self.pending.get_mut(at).filter(|p| p.stage != Stage::Failed);
-            joined += u64::from(waits.is_some_and(|p| p.join(sweep)));
+            joined += u64::from(self.waits_for_run(at).is_some_and(|p| p.join(sweep)));
         }
         sweeps.joined(sweep, joined);
     }

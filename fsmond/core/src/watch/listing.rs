@@ -141,7 +141,7 @@ impl Watch {
                 self.note_progress(&asked, 0, 1);
                 self.tell_listed(folder, Some(inode), ctx);
                 self.note_armed(folder, armed, ctx);
-                self.note_readable(folder);
+                self.note_readable(folder, ctx);
                 self.on_missing(folder, listing.scan, asked, ctx);
                 let node = self.tree.node(folder);
                 if node.has(Flags::KNOWN) && node.ident != dir_ident(inode) && folder != ROOT {
@@ -322,32 +322,6 @@ impl Watch {
         }
         self.limit = Some(why);
         self.clocks.reset_rescan(&self.rules, self.backend(), true, ctx.now);
-    }
-
-    fn note_readable(&mut self, at: u32) {
-        let node = self.tree.node_mut(at);
-        if node.has(Flags::UNREADABLE) {
-            node.clear(Flags::UNREADABLE);
-            self.unreadable -= 1;
-        }
-    }
-
-    /// A folder cannot be read: said once, counted, and found by the reconcile that can read it.
-    pub(super) fn note_unreadable(&mut self, at: u32, problem: &FolderProblem, ctx: &mut Ctx<'_>) {
-        if !self.tree.node(at).has(Flags::UNREADABLE) {
-            self.tree.node_mut(at).set(Flags::UNREADABLE);
-            self.unreadable += 1;
-            let path = self.absolute(at);
-            let why = match problem {
-                FolderProblem::NotPermitted => "permission denied",
-                FolderProblem::Other(why) => why,
-                FolderProblem::Gone | FolderProblem::PseudoFileSystem => "not there",
-            };
-            ctx.log(
-                LogLevel::Warn,
-                format!("watch {}: {path} can't be read: {why}; what is in it is not seen", self.name),
-            );
-        }
     }
 
     fn on_list_failed(&mut self, at: u32, problem: &FolderProblem, asked: Asked, ctx: &mut Ctx<'_>) {

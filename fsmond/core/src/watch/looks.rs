@@ -113,6 +113,9 @@ impl Watch {
         for at in asked {
             if gone {
                 self.suspects.again(at, tag, When::Soon, ctx.now.mono);
+            } else if self.suspects.told_live(at) {
+                // What the kernel told of it is looked at once it can be; a reconcile does not wait for that.
+                self.suspects.keep_live(at, tag, ctx.now.mono);
             } else if let Some(told) = self.suspects.answered(at, tag) {
                 if self.suspects.get(at).is_none() {
                     // A folder in it is listed with it, when it can be read again.
@@ -200,7 +203,7 @@ impl Watch {
         let Some(stat) = seen else {
             if hidden {
                 // As was known: it cannot be seen.
-                self.park(at);
+                self.park(at, ctx);
             }
             return hidden;
         };

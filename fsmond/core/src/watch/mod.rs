@@ -28,6 +28,7 @@ pub mod pending;
 pub mod probe;
 mod reconcile;
 mod rename;
+mod replay;
 mod root;
 mod runs;
 mod settle;
@@ -35,6 +36,7 @@ mod status;
 pub mod suspects;
 mod tell;
 mod understood;
+mod unreadable;
 mod verify;
 
 use std::collections::{HashMap, VecDeque};
@@ -297,6 +299,7 @@ impl Watch {
         self.on_once_due(ctx);
         self.settle_limbo(ctx);
         self.on_pending_due(ctx);
+        self.on_unreadable_due(ctx);
         self.send_listings(ctx);
         self.send_looks(ctx);
         self.maybe_finish_scan(ctx);
@@ -315,6 +318,7 @@ impl Watch {
             self.ledger.deadline(),
             self.root_deadline(),
             self.scan_deadline(),
+            self.clocks.retry_unreadable.filter(|_| self.acts()),
         ];
         moments.into_iter().flatten().min()
     }

@@ -14,6 +14,7 @@ use super::{Root, Watch};
 use crate::ident::{ident_of, layer};
 use crate::io::Stat;
 use crate::shared::Ctx;
+use crate::sweep::Verdict;
 use crate::tree::{Flags, ROOT};
 
 /// Several mounts, and what the source tells of them, come together: so long is waited for the last.
@@ -96,7 +97,7 @@ impl Watch {
                 continue;
             }
             if !node.has(Flags::HIDDEN) {
-                self.hide(below, before);
+                self.hide(below, before, ctx);
             } else if node.mark == now {
                 self.show(below, ctx.now.mono);
             }
@@ -109,12 +110,12 @@ impl Watch {
         }
     }
 
-    fn hide(&mut self, at: u32, layer: u32) {
+    fn hide(&mut self, at: u32, layer: u32, ctx: &mut Ctx<'_>) {
         self.tree.set_hidden(at, Some(layer));
         self.tree.node_mut(at).clear(Flags::DEFERRED);
         self.tree.node_mut(at).clear(Flags::UNLISTED);
         self.ledger.dirty(&mut self.tree, at, None);
-        self.park(at);
+        self.park(at, ctx);
     }
 
     /// A hidden entry is seen again.
@@ -127,10 +128,12 @@ impl Watch {
     }
 
     /// What is pending of a hidden file waits until it is seen again.
-    pub(super) fn park(&mut self, at: u32) {
+    pub(super) fn park(&mut self, at: u32, ctx: &mut Ctx<'_>) {
         let waits = |stage| !matches!(stage, Stage::Running(..) | Stage::Failed);
         if self.pending.get(at).is_some_and(|p| waits(p.stage)) {
             self.pending.set_stage(at, Stage::Settling, u64::MAX);
+            // Whoever waits for a sweep would wait for as long as the mount is there.
+            self.answer_waiters(at, Verdict::Vanished, ctx);
         }
     }
 }

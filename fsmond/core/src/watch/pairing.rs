@@ -78,7 +78,7 @@ impl Watch {
 
     pub(super) fn known_file(&self, at: u32) -> bool {
         let node = self.tree.node(at);
-        node.has(Flags::KNOWN) && !node.is_dir()
+        node.has(Flags::KNOWN) && !node.is_dir() && !node.has(Flags::HIDDEN)
     }
 
     /// Pairs what is gone with what is new, by inode, size and mtime. Gives (old, new) pairs, and what is left of

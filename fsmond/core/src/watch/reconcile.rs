@@ -221,6 +221,8 @@ impl Watch {
     fn finish_scan(&mut self, ctx: &mut Ctx<'_>) {
         let Some(scan) = self.scan.take() else { return };
         let mut cured = false;
+        let barred: Vec<u64> = self.gaps.iter().filter(|gap| self.is_barred(gap)).map(|gap| gap.id).collect();
+        self.gaps.iter_mut().filter(|gap| barred.contains(&gap.id)).for_each(|gap| gap.closing = false);
         for gap in self.gaps.extract_if(.., |gap| gap.closing) {
             ctx.record(Some((self.id, &self.name)), What::Gap(gap.record(Some(scan.found))), None);
             cured |= gap.reason == GapReason::Limit;
@@ -229,7 +231,7 @@ impl Watch {
             self.note(WatchChangeStatus::Recovered, None, ctx);
         }
         if !scan.whole {
-            if self.gaps.iter().any(|gap| gap.reason != GapReason::Limit) {
+            if self.gaps.iter().any(|gap| gap.reason != GapReason::Limit && !barred.contains(&gap.id)) {
                 // What they stand for has moved or grown meanwhile: no gap stays open without a reconcile to come.
                 self.want_scan();
             }

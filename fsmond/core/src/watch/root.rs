@@ -147,6 +147,7 @@ impl Watch {
         self.armed = 0;
         self.unreadable = 0;
         self.clocks.missed_root = None;
+        self.clocks.retry_unreadable = None;
         self.settle_checks(ctx);
     }
 

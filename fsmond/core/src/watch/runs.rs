@@ -313,7 +313,7 @@ impl Watch {
         }
     }
 
-    fn answer_waiters(&mut self, at: u32, verdict: Verdict, ctx: &mut Ctx<'_>) {
+    pub(super) fn answer_waiters(&mut self, at: u32, verdict: Verdict, ctx: &mut Ctx<'_>) {
         let waiters = self.pending.get_mut(at).map(|p| std::mem::take(&mut p.waiters)).unwrap_or_default();
         for sweep in waiters {
             ctx.shared.sweeps.result(sweep, verdict);

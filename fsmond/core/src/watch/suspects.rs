@@ -160,6 +160,25 @@ impl Suspects {
         }
     }
 
+    /// Whether the kernel told anything of it, before the look under way or since.
+    pub fn told_live(&self, at: u32) -> bool {
+        self.map.get(&at).is_some_and(|suspect| suspect.all_told().live())
+    }
+
+    /// The answer to look `tag` tells nothing, and will not soon: looked at later, for what the kernel told alone.
+    pub fn keep_live(&mut self, at: u32, tag: u32, now: u64) {
+        let Some(suspect) = self.map.get_mut(&at) else { return };
+        let before = suspect.scanning();
+        if let Some((awaited, told)) = suspect.looking
+            && awaited == tag
+        {
+            suspect.looking = None;
+            suspect.told = suspect.told.with(told).without(Told::SCAN);
+            self.scanned -= usize::from(before);
+            self.schedule(at, When::Later, now);
+        }
+    }
+
     /// The entry has another folder or name now: a look under way is about the old one, so it is asked again.
     pub fn relocated(&mut self, at: u32) {
         if let Some(suspect) = self.map.get_mut(&at)

@@ -114,6 +114,8 @@ impl Watch {
         if self.rules.attrib && told.any(Told::ATTRIB) {
             let event = self.event(EventKind::Attrib, at, &stat, Origin::Live);
             self.tell(event, Some(stat.fingerprint), ctx);
+        } else {
+            self.ledger.soon(ctx.now.mono);
         }
         if let Some(pending) = self.pending.get_mut(at) {
             pending.seen = Some(stat.fingerprint);
