@@ -177,6 +177,59 @@ fn a_folder_that_cannot_be_read_is_counted_and_found_when_it_can() {
 }
 
 #[test]
+fn what_changes_while_it_cannot_be_read_is_processed_when_it_can() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: only root can change what the daemon may not read");
+        return;
+    }
+    for (closed, mode) in [("", 0o000), ("", 0o444), ("sub", 0o000), ("sub", 0o444), ("sub/deep", 0o000)] {
+        let d = Daemon::start_with(DaemonOptions { as_nobody: true, ..Default::default() });
+        let (root, out) = (d.root(), d.dir("out"));
+        let done = |file: &std::path::PathBuf| {
+            fs::read(out.join(file.file_name().unwrap())).is_ok_and(|copy| copy == fs::read(file).unwrap())
+        };
+        let folder = d.dir("data/sub").join("deep");
+        d.dir("data/sub/deep");
+        let files = [root.join("a"), root.join("sub/b"), folder.join("c")];
+        for file in &files {
+            fs::write(file, "first").unwrap();
+        }
+        let add = ["add", "--name", "data", "--existing", "run", "--rescan", "off", "--every", "off"];
+        d.ok([&add[..], &[root.to_str().unwrap(), "--", "cp", "{path}", out.to_str().unwrap()]].concat());
+        d.until("all are processed", || files.iter().all(done));
+        d.wait_idle("data");
+        fs::set_permissions(root.join(closed), fs::Permissions::from_mode(mode)).unwrap();
+        for file in &files {
+            fs::write(file, "second").unwrap();
+        }
+        let new = folder.join("new");
+        fs::write(&new, "new").unwrap();
+        d.wait_state("data", "degraded");
+        d.ctl(["health"]).with_code(6);
+        fs::set_permissions(root.join(closed), fs::Permissions::from_mode(0o755)).unwrap();
+        d.until(&format!("what changed below {closed:?} of mode {mode:o} is processed"), || {
+            files.iter().chain([&new]).all(done)
+        });
+        d.wait_watching("data");
+        d.wait_idle("data");
+        assert!(d.json(["gaps", "data"]).iter().any(|gap| gap["reason"] == "unreadable"), "{closed:?} {mode:o}");
+        d.ctl(["verify", "data"]).with_code(0);
+        d.ctl(["health"]).with_code(0);
+    }
+}
+
+#[test]
+fn the_daemons_own_folder_is_never_watched() {
+    let d = Daemon::start();
+    for path in [d.state(), d.state().join("output")] {
+        let told = d.ok(["add", "--name", "own", path.to_str().unwrap()]).text();
+        assert!(told.contains("keeps its own files there"), "{told}");
+        assert_eq!(d.show("own")["state"], "waiting");
+        d.ok(["remove", "own"]);
+    }
+}
+
+#[test]
 fn a_file_system_that_hangs_makes_only_its_own_watch_stuck() {
     // Before what unmounts, so that its folder is removed after that, also where the test fails.
     let mut d = Daemon::start();

@@ -88,6 +88,14 @@ fn a_full_disk_starts_nothing_and_is_got_over_without_help() {
     all.extend(files(&d, "more", 20));
     d.until("they are seen and wait", || d.show("data")["pending"].as_u64() >= Some(20));
     assert_eq!(job.runs().len(), runs, "nothing is started that cannot be recorded");
+    // Whoever changes something is told why they wait, and what that means.
+    // (A little may still fit.)
+    d.until("a change is answered with why it is not recorded", || {
+        d.ctl(["pause", "data"]);
+        let resumed = d.ctl(["resume", "data"]);
+        let told = resumed.complaint();
+        resumed.code == 4 && told.contains("cannot be recorded now") && told.contains("full")
+    });
     fs::remove_file(filler).unwrap();
     d.until("all is done", || store_error(&d).is_empty() && all.iter().all(|path| job.is_done(path)));
     d.wait_idle("data");

@@ -20,6 +20,22 @@ fn verify(d: &Daemon, code: i32) -> (Vec<String>, Value) {
 }
 
 #[test]
+fn no_folder_is_left_out() {
+    let d = Daemon::start();
+    d.add(&["--rescan", "off", "--every", "off"], &[]);
+    // Files come into folders while these are found and listed.
+    for n in 0..300 {
+        let folder = d.root().join(format!("{n}/a/b/c"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("f"), "x").unwrap();
+    }
+    d.until("all is seen", || d.show("data")["files"] == 300);
+    d.wait_idle("data");
+    let (different, sum) = verify(&d, 0);
+    assert_eq!((different, &sum["folders"], &sum["busy"]), (Vec::<String>::new(), &1201.into(), &Value::Null), "{sum}");
+}
+
+#[test]
 fn a_write_that_no_event_told_is_seen_and_left_alone_until_a_scan() {
     let d = Daemon::start();
     let (root, other) = (d.root(), d.dir("other"));

@@ -4,7 +4,11 @@ export PATH=/bin HOME=/ FSMON_STATE_DIR=/state FSMON_SOCKET=/run/fsmond.sock
 mount -t tmpfs -o mode=755 t /run
 set -- $(cat /proc/cmdline)
 for word; do case $word in fsmon*=*) eval "$word" ;; esac; done
+# On disk before it is acknowledged. busybox has no fsync everywhere; a new name is on disk with its file.
+fsync() { dd if=/dev/null of="$1" conv=notrunc,fsync 2>/dev/null; }
 ack() { echo "$*" >/dev/ttyS1; }
+sum() { md5sum <$1 | tr -d ' -'; }
+durable() { fsync $1 && ack "W $1 $(sum $1) ."; }
 stty raw </dev/ttyS1; stty raw </dev/ttyS2
 
 mkdir -p -m 700 /state
@@ -22,9 +26,11 @@ load() {
         file=$folder/f$n
         mkdir -p $folder
         echo "cut $fsmon_cut file $n" >$file
-        fsync $file && fsync $folder && ack "W $file ."
+        durable $file
         if [ $((n % 3)) = 0 ]; then
-            echo "changed with $n" >>/data/c$fsmon_cut/d$(((n - 2) % 7))/f$((n - 2))
+            file=/data/c$fsmon_cut/d$(((n - 2) % 7))/f$((n - 2))
+            echo "changed with $n" >>$file
+            durable $file
         fi
         if [ $((n % 10)) = 0 ]; then
             name=w$fsmon_cut-$n
@@ -46,7 +52,7 @@ case $fsmon in
 load) load ;;
 check)
     rest
-    find /data -type f | while read -r file; do ack "F $file $(cksum <$file | tr ' ' -)"; done
+    find /data -type f | while read -r file; do ack "F $file $(sum $file)"; done
     while read -r id path sum; do ack "J $id $path $sum"; done </log/job
     fsmonctl list | while read -r name rest; do ack "L $name"; done
     fsmonctl tail data --json --since 0 --no-follow >/dev/ttyS2

@@ -107,14 +107,14 @@ fail() {
     trap - EXIT
     kill -9 "$machine" 2>/dev/null || true
     echo "FAILED after cut $cut, seed $seed: $*; all of it is in $work"
-    tail -20 "$work/$cut-"*.console
+    tail -q -n 20 "$work/$cut-"*.console
     exit 1
 }
 
 [ -f "$work/ird.gz" ] || (build_kernel)
 build_disk
 echo "seed $seed, $cuts cuts"
-writes=0 oks=0 answers=0 repeats=0
+writes=0 oks=0 answers=0 repeats=0 torn=0
 for ((cut = 1; cut <= cuts; cut++)); do
     start "$cut-load" "fsmon=load fsmon_cut=$cut fsmon_concurrency=$concurrency"
     wait_line "$work/$cut-load.acks" '^W ' 300 || fail "the machine does not get to work"
@@ -128,7 +128,7 @@ for ((cut = 1; cut <= cuts; cut++)); do
     said=$(awk -f "$here/check.awk" -v cut="$cut" -v concurrency="$concurrency" "$work/$cut-check.acks" \
         "$work"/[0-9]*-load.acks "$work"/[0-9]*-load.tail "$work"/[0-9]*-check.tail) || fail "$said"
     echo "cut $cut: $said"
-    read -r writes oks answers repeats <<<"$(tr -cd '0-9 \n' <<<"$said" | tr -s ' ')"
+    read -r writes oks answers repeats torn <<<"$(tr -cd '0-9 \n' <<<"$said" | tr -s ' ')"
 done
 echo "$cuts cuts: nothing that was reported done was lost ($writes writes, $oks runs told ok, $answers commands answered);" \
-    "$repeats versions given twice, under the same event id"
+    "$repeats versions given twice, under the same event id; $torn files hold what nobody wrote, as the disk left them"

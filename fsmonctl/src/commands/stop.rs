@@ -12,7 +12,7 @@ use crate::failure::Failure;
 
 /// Stop the daemon cleanly, and wait until it is gone
 ///
-/// No command is started any more; running ones have their grace and are then ended, and run again after the next
+/// No command is started any more; running ones are told to end (TERM) and are killed after their grace, and run again after the next
 /// start.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -45,6 +45,7 @@ impl Told {
     }
 
     /// All of it but this.
+    #[must_use]
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }

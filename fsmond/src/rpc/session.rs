@@ -1,5 +1,6 @@
 //! The service for one connection: one line per method, the work is in the file of its theme.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +18,16 @@ use fsmon_protocol::spec::{Options, WatchSpec};
 use fsmon_protocol::status::{DaemonStatus, GapInfo, WatchStatus};
 use fsmon_protocol::units::SpanOrOff;
 use fsmon_protocol::verify::{VerifyReply, VerifyRequest};
-use fsmon_protocol::{ApiError, RawPath};
+use fsmon_protocol::{ApiError, ErrorKind, RawPath};
 use tarpc::context::Context;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Server;
 use super::peer::Peer;
 use super::roles::Role;
+
+/// So long is waited for a record where the store says that it cannot write.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// One connection's view of the server.
 #[derive(Debug, Clone)]
@@ -50,15 +54,30 @@ impl Session {
         self.server.roles.of(self.peer.as_deref())
     }
 
-    /// Has the engine carry out a command.
+    /// Has the engine carry out a command. The answer comes when its effect is recorded; where nothing can be recorded
+    /// now, that is said instead of letting the caller wait for it.
     pub async fn command(&self, command: Command) -> Reply<Answer> {
-        self.server.engine.command(command).await
+        let engine = &self.server.engine;
+        let mut answer = pin!(engine.command(command));
+        loop {
+            match (timeout(STORE_PATIENCE, &mut answer).await, engine.store_error()) {
+                (Ok(answer), _) => return answer,
+                (Err(_), Some(why)) => return Err(unrecorded(&why)),
+                (Err(_), None) => {}
+            }
+        }
     }
 }
 
 /// Until when a request waits that asks to wait so many milliseconds.
 pub fn wait_until(wait_ms: u32) -> Instant {
     Instant::now() + Duration::from_millis(wait_ms.into()).min(LONGEST_WAIT)
+}
+
+/// It is done, and the store cannot write it down.
+fn unrecorded(why: &str) -> ApiError {
+    ApiError::new(ErrorKind::TimedOut, format!("it is done, but cannot be recorded now: {why}"))
+        .hint("it is recorded as soon as that is possible, and lost if fsmond ends before; fsmonctl health says when all is well")
 }
 
 /// The core answered with something else than the command asks for.

@@ -8,8 +8,8 @@
 //!    a helper that passes the output on.
 //! 3. What is left of the group gets TERM, and KILL after the grace. When nothing is left, the run has ended.
 //!
-//! A process that leaves the group by itself (a daemon) is let go; if it still has the run's output open, it finds it
-//! closed.
+//! A process that leaves the group by itself (a daemon) is let go where the run ended by itself; if it still has the run's
+//! output open, it finds it closed. Where the run was ended it is found by its environment, and ended too.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,7 +19,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fsmon_core::io::{RunEnded, SpawnRequest};
+use fsmon_core::io::{RunEnded, RunId, SpawnRequest};
 use fsmon_core::template::{self, Values};
 use fsmon_protocol::run::Outcome;
 use rustix::process::Pid;
@@ -28,6 +28,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use super::leader::Leader;
+use super::leftovers::{Leftover, end_leftovers};
 use super::output::Capture;
 use super::run_as::Account;
 use super::stdin::{Feed, stdin_of};
@@ -65,6 +66,7 @@ pub(super) async fn run(
         return ended(Outcome::Interrupted, 0, (0, 0));
     }
     let began = Instant::now();
+    let (daemon_id, known_by) = (shared.options.daemon_id.clone(), [(run, request.event_id.clone())]);
     let (timeout, grace) = (request.rules.timeout.0, request.rules.grace.0);
     // Loading a program can take as long as its file system likes: not on the runtime's own threads.
     let started = tokio::task::spawn_blocking(move || start(&request, &shared)).await;
@@ -89,6 +91,11 @@ pub(super) async fn run(
     if stragglers::group_may_live(group) {
         let kill_at = limit.ending.as_ref().map_or_else(|| Instant::now() + grace, |(_, kill_at)| *kill_at);
         end_rest(group, kill_at, &wish, &mut output).await;
+    }
+    if let Some((_, kill_at)) = &limit.ending
+        && wish.borrow().is_none_or(|end| end.give_up_at.is_none())
+    {
+        end_escaped(&daemon_id, &known_by, *kill_at).await;
     }
     output.take_rest().await;
     let outcome = limit.ending.map_or_else(|| by_itself(status), |(outcome, _)| outcome);
@@ -197,6 +204,20 @@ async fn end_rest(group: Pid, kill_at: Instant, wish: &watch::Receiver<Option<En
             }
             () = output.readable() => { output.take().await; }
         }
+    }
+}
+
+/// Ends what has left the group of a run that was ended: `timeout`, `setsid` and shells with job control put their
+/// children elsewhere, and the next attempt must not run beside them.
+pub(super) async fn end_escaped(daemon_id: &str, runs: &[(RunId, String)], kill_at: Instant) {
+    match end_leftovers(daemon_id, runs, kill_at.saturating_duration_since(Instant::now())).await {
+        Ok(left) => {
+            for leftover in left {
+                let Leftover { run, processes, gone } = leftover;
+                debug!(run, ?processes, gone, "processes outside of the group of a run that was ended");
+            }
+        }
+        Err(why) => debug!(why, "what has left the group of a run is not looked for"),
     }
 }
 

@@ -95,6 +95,8 @@ struct Running {
 
 /// How one run is told to end.
 struct Control {
+    /// By this and its number its processes are known.
+    event_id: String,
     grace: Duration,
     wish: watch::Sender<Option<End>>,
 }
@@ -127,16 +129,19 @@ impl Runner {
     /// first. Returns when all have ended and said so (as [`Outcome::Interrupted`]), at the latest two seconds after
     /// the deadline. The inbox must be emptied meanwhile. What is asked to start from now on is interrupted at once.
     pub async fn stop(&self, deadline: Instant) {
-        {
+        let ended: Vec<(RunId, String)> = {
             let mut running = self.shared.running();
             running.stop = Some(deadline);
             let now = Instant::now();
             running.runs.values().for_each(|control| control.end(now, Some(deadline)));
-        }
+            running.runs.iter().map(|(run, control)| (*run, control.event_id.clone())).collect()
+        };
         self.tasks.close();
         if timeout_at(deadline + 2 * AFTER_KILL, self.tasks.wait()).await.is_err() {
             debug!("commands were still running after the deadline of the stop");
         }
+        // For all of them at once: each look goes through all processes there are.
+        life::end_escaped(&self.shared.options.daemon_id, &ended, deadline).await;
     }
 }
 
@@ -144,7 +149,7 @@ impl RunnerEdge for Runner {
     fn spawn(&mut self, request: Box<SpawnRequest>) {
         let request = Arc::<SpawnRequest>::from(request);
         let (wish, wished) = watch::channel(None);
-        let control = Control { grace: request.rules.grace.0, wish };
+        let control = Control { event_id: request.event_id.clone(), grace: request.rules.grace.0, wish };
         {
             let mut running = self.shared.running();
             if let Some(deadline) = running.stop {

@@ -2,8 +2,7 @@
 //!
 //! The leader is reaped by now, so the group's number is ours only as long as somebody is left in the group. On Linux
 //! signals therefore go to single processes that are proven to belong to it; elsewhere the group is asked whether it
-//! is still there right before it is signalled. A process that has left the group (a daemon that a command started)
-//! is no longer part of the run.
+//! is still there right before it is signalled. A process that has left the group is not looked for here.
 
 use std::time::Duration;
 

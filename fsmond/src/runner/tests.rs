@@ -36,14 +36,16 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with("test", 1 << 20)
+        Self::with(1 << 20)
     }
 
-    fn with(daemon_id: &str, output_cap: u64) -> Self {
+    fn with(output_cap: u64) -> Self {
         let (root, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (sender, inbox) = mpsc::channel(16);
         let output_dir = output.path().join("runs");
-        let options = RunnerOptions { output_cap, ..RunnerOptions::new(output_dir, daemon_id.into()) };
+        // Its own, since what is left of its runs is found by it, and tests run side by side.
+        let daemon_id = root.path().display().to_string();
+        let options = RunnerOptions { output_cap, ..RunnerOptions::new(output_dir, daemon_id) };
         Self { root, output, runner: Runner::start(sender, options).unwrap(), inbox, next: 1 }
     }
 

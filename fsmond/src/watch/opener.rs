@@ -182,9 +182,14 @@ impl Opener {
         if class.pseudo {
             return Err(RootProblem::Other(format!("{} is on {fs_type}, which is never watched", request.root)));
         }
+        let real = sys::real_path(base.as_fd(), path).map_err(problem)?;
+        if self.is_own(&real) {
+            return Err(RootProblem::Other(
+                "fsmond keeps its own files there, and would wake itself for ever".to_owned(),
+            ));
+        }
         let mount_point = facts.mount_root.unwrap_or_else(|| differs_from_parent(base.as_fd(), &facts));
         let Chosen { source, backend, backend_why, limited } = self.source(request, class, &fs_type)?;
-        let real = sys::real_path(base.as_fd(), path).map_err(problem)?;
         self.0.surroundings.lead_to(request.watch, path);
         // What changed before that is not told.
         let still = sys::open_root(path).and_then(|again| sys::look_at_fd(again.as_fd())).map_err(problem)?;
@@ -195,6 +200,12 @@ impl Opener {
         let real = RawPath::from(real);
         let root = Root { path: path.to_owned(), facts, class, source, closed: AtomicBool::new(false) };
         Ok((root, RootFacts { real, backend, backend_why, limited, fs_type, inode, mount_point }))
+    }
+
+    /// Whether this folder, or one above it, is fsmond's own.
+    fn is_own(&self, real: &Path) -> bool {
+        let own = self.0.own.now();
+        real.ancestors().any(|folder| sys::look_at_path(folder).is_ok_and(|facts| own.contains(facts.dev, facts.inode)))
     }
 
     /// Chooses the backend and starts it. A source that cannot be had becomes polling, with the reason.

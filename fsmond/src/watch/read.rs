@@ -87,7 +87,7 @@ fn sighting(root: &RawPath, path: &RawPath, check: bool, own: &OwnFiles) -> Sigh
         let mut folder = RawPath::from(Vec::new());
         for name in path.as_bytes().split(|&b| b == b'/').filter(|name| !name.is_empty()) {
             let entered = visit.enter(folder.as_bytes(), 0, false)?;
-            match looker::see(&visit, &entered, name, check) {
+            match looker::see(&visit, &entered, name, check)? {
                 Seen::Here(stat) => {
                     seen.push(stat);
                     if stat.file_type != FileType::Dir {

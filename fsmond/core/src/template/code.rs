@@ -17,6 +17,8 @@ struct Interpreter {
     code_long: &'static [&'static str],
     /// Options whose next argument is no code and belongs to them.
     valued: &'static [&'static str],
+    /// Options in whose stead the first argument that is no option is code, for programs that need none to say so.
+    unless: &'static [&'static str],
     /// What the right way looks like.
     right: &'static str,
 }
@@ -26,16 +28,18 @@ const SHELLS: Interpreter = Interpreter {
     code: b"c",
     code_long: &["--command", "--init-command"],
     valued: &["--rcfile", "--init-file", "-o", "+o", "-O", "+O"],
+    unless: &[],
     right: "-- sh -c '… \"$1\" …' sh {path}",
 };
 
-const INTERPRETERS: [Interpreter; 6] = [
+const INTERPRETERS: [Interpreter; 8] = [
     SHELLS,
     Interpreter {
         names: &["python", "pypy"],
         code: b"c",
         code_long: &[],
         valued: &["-W", "-X"],
+        unless: &[],
         right: "-- python3 -c '… sys.argv[1] …' {path}",
     },
     Interpreter {
@@ -43,6 +47,7 @@ const INTERPRETERS: [Interpreter; 6] = [
         code: b"eE",
         code_long: &[],
         valued: &["-I", "-r"],
+        unless: &[],
         right: "-- perl -e '… $ARGV[0] …' {path}",
     },
     Interpreter {
@@ -50,6 +55,7 @@ const INTERPRETERS: [Interpreter; 6] = [
         code: b"e",
         code_long: &[],
         valued: &["-l"],
+        unless: &[],
         right: "-- lua script.lua {path}",
     },
     Interpreter {
@@ -57,6 +63,7 @@ const INTERPRETERS: [Interpreter; 6] = [
         code: b"ep",
         code_long: &["--eval", "--print"],
         valued: &["-r", "--require"],
+        unless: &[],
         right: "-- node -e '… process.argv[1] …' {path}",
     },
     Interpreter {
@@ -64,7 +71,24 @@ const INTERPRETERS: [Interpreter; 6] = [
         code: b"rBRE",
         code_long: &["--run"],
         valued: &["-d", "-c"],
+        unless: &[],
         right: "-- php -r '… $argv[1] …' {path}",
+    },
+    Interpreter {
+        names: &["awk", "gawk", "mawk", "nawk"],
+        code: b"",
+        code_long: &[],
+        valued: &["-F", "-v", "-f", "-e", "-i", "-l"],
+        unless: &["-f", "-e", "--file", "--source"],
+        right: "-- awk '… FILENAME …' {path}",
+    },
+    Interpreter {
+        names: &["sed", "gsed"],
+        code: b"",
+        code_long: &[],
+        valued: &["-e", "-f", "-l", "--expression", "--file"],
+        unless: &["-e", "-f", "--expression", "--file"],
+        right: "-- sh -c '… \"$1\" …' sh {path}",
     },
 ];
 
@@ -106,6 +130,12 @@ const WRAPPERS: &[&str] = &[
     "script",
 ];
 
+/// Programs that put all their arguments together and hand them to a shell, here or elsewhere.
+const JOINERS: &[&str] = &["ssh", "rsh", "watch", "parallel", "eval"];
+
+/// After these words of `find` stands a command of its own.
+const FIND_COMMANDS: &[&str] = &["-exec", "-execdir", "-ok", "-okdir"];
+
 /// Wrappers that hand the argument after `-c` to a shell, wherever it stands.
 const SHELL_WRAPPERS: &[&str] = &["su", "runuser", "flock", "script"];
 
@@ -128,6 +158,12 @@ pub(super) fn check(argv: &[String]) -> Result<(), ApiError> {
         if SHELL_WRAPPERS.contains(&name) {
             check_shell_wrapper(name, rest)?;
         }
+        if JOINERS.contains(&name) {
+            return refuse_joined(name, rest);
+        }
+        if name == "find" {
+            return check_find(rest);
+        }
         index += 1;
     }
     Ok(())
@@ -149,7 +185,8 @@ fn check_interpreter(name: &str, interpreter: &Interpreter, arguments: &[String]
         let placeholder = first_placeholder(word)?;
         Some(code_error(name, placeholder, interpreter.right))
     };
-    let mut code_follows = false;
+    let by_itself = !interpreter.unless.is_empty();
+    let mut code_follows = by_itself;
     let mut options_end = false;
     let mut words = arguments.iter().map(String::as_str);
     while let Some(word) = words.next() {
@@ -167,6 +204,10 @@ fn check_interpreter(name: &str, interpreter: &Interpreter, arguments: &[String]
             continue;
         }
         let long = word.starts_with("--");
+        let elsewhere = |option: &str| word.split('=').next() == Some(option) || (!long && word.starts_with(option));
+        if interpreter.unless.iter().any(|option| elsewhere(option)) {
+            code_follows = false;
+        }
         code_follows |= if long {
             interpreter.code_long.contains(&word)
         } else {
@@ -178,7 +219,7 @@ fn check_interpreter(name: &str, interpreter: &Interpreter, arguments: &[String]
             return Err(error);
         }
     }
-    if code_follows {
+    if code_follows && !by_itself {
         return Err(ApiError::usage(format!(
             "'{name}' is told to run code, and none is given: it would take a path as such"
         ))
@@ -219,6 +260,25 @@ fn check_shell_wrapper(name: &str, arguments: &[String]) -> Result<(), ApiError>
         }
     }
     Ok(())
+}
+
+/// `ssh HOST TEXT…`: all of it is one line for the shell over there.
+fn refuse_joined(name: &str, arguments: &[String]) -> Result<(), ApiError> {
+    match arguments.iter().find_map(|word| first_placeholder(word)) {
+        None => Ok(()),
+        Some(placeholder) => Err(ApiError::usage(format!(
+            "'{}' makes one line of its arguments and hands it to a shell, so that with {placeholder} the name of a file \
+             could become code",
+            escape(name.as_bytes())
+        ))
+        .hint("write a script that quotes the name, and give it {path}; or hand over the content, as with --stdin")),
+    }
+}
+
+/// `find … -exec COMMAND`: each such command by itself. Elsewhere find takes no code.
+fn check_find(arguments: &[String]) -> Result<(), ApiError> {
+    let commands = arguments.iter().enumerate().filter(|(_, word)| FIND_COMMANDS.contains(&word.as_str()));
+    commands.map(|(at, _)| &arguments[at + 1..]).try_for_each(check)
 }
 
 /// `env -S` splits one argument into several, so that the name of a file could become many words, or code of a shell

@@ -38,7 +38,7 @@ async fn output_comes_in_order_and_is_private() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_output_is_bounded_and_does_not_block() {
-    let mut bench = Bench::with("test", 100_000);
+    let mut bench = Bench::with(100_000);
     let ended = bench.run(&["sh", "-c", "yes | head -c 1G; echo end >&2"], Options::default()).await;
     assert_eq!(ended.outcome, Outcome::Exited(0));
     assert_eq!(ended.output_bytes, 100_000);
@@ -59,6 +59,38 @@ async fn a_timeout_ends_even_those_that_refuse() {
     assert_eq!((ended.run, ended.outcome), (run, Outcome::TimedOut));
     assert!(ended.ms >= 4_100);
     assert!(!lives(grandchild));
+    bench.nothing_more().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_left_the_group_of_an_ended_run_is_ended_too() {
+    let escaping = "setsid sh -c 'trap \"\" TERM; echo $$ > escaped; while :; do sleep 1; done' & \
+                    until [ -s escaped ]; do sleep 0.02; done; touch ready; wait; while :; do sleep 1; done";
+    // At its timeout, by a person's wish, and when the daemon stops.
+    for how in ["timeout", "wish", "stop"] {
+        let mut bench = Bench::new();
+        let timeout = if how == "timeout" { 4_000 } else { 60_000 };
+        let run = bench.give(&["sh", "-c", escaping], millis(timeout, 100));
+        let escaped = pid_in(&bench.root.path().join("escaped")).await;
+        let ready = bench.root.path().join("ready");
+        eventually("it is ready", || ready.exists()).await;
+        match how {
+            "wish" => bench.runner.end(run),
+            "stop" => bench.runner.stop(Instant::now() + Duration::from_millis(200)).await,
+            _ => {}
+        }
+        bench.ended().await;
+        assert!(!lives(escaped), "{how}");
+        bench.nothing_more().await;
+    }
+    // One that ended by itself may leave a daemon behind.
+    let mut bench = Bench::new();
+    let script =
+        "setsid sh -c 'echo $$ > daemon; exec sleep 300' >/dev/null 2>&1 & until [ -s daemon ]; do sleep 0.02; done";
+    assert_eq!(bench.run(&["sh", "-c", script], Options::default()).await.outcome, Outcome::Exited(0));
+    let daemon = pid_in(&bench.root.path().join("daemon")).await;
+    assert!(lives(daemon));
+    rustix::process::kill_process(daemon, rustix::process::Signal::KILL).unwrap();
     bench.nothing_more().await;
 }
 

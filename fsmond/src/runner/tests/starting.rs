@@ -60,7 +60,7 @@ async fn the_environment_is_exactly_what_is_promised() {
         ("FSMON_RUN", b"1"),
         ("FSMON_EVENT_ID", b"event-1"),
         ("FSMON_ATTEMPT", b"2"),
-        ("FSMON_DAEMON", b"test"),
+        ("FSMON_DAEMON", root.as_bytes()),
     ]
     .map(|(name, value)| (name.into(), value.to_vec()))
     .into();
