@@ -6,8 +6,8 @@
 
 use fsmon_core::Input;
 use fsmon_core::io::{
-    Ack, FolderProblem, Hint, ListRequest, LookRequest, Name, NodeId, OpenRequest, RunId, Sighting, SpawnRequest, Stat,
-    StoreOp, WatchId,
+    Ack, FolderProblem, Hint, ListRequest, LookRequest, Name, NodeId, OpenRequest, PutAwayRequest, RunId, Sighting,
+    SpawnRequest, Stat, StoreOp, WatchId,
 };
 use fsmon_core::preview::Trial;
 use fsmon_protocol::event::Record;
@@ -58,6 +58,8 @@ pub trait RunnerEdge: Send {
     fn spawn(&mut self, request: Box<SpawnRequest>);
     /// Ends a run: TERM to its whole group, grace, KILL. No effect on one that has ended.
     fn end(&mut self, run: RunId);
+    /// Moves or deletes a file whose run is over; [`Input::PutAway`] comes exactly once.
+    fn put_away(&mut self, request: PutAwayRequest);
 }
 
 /// What the server asks of the store.

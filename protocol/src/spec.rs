@@ -6,9 +6,11 @@ use crate::error::ApiError;
 use crate::event::EventKind;
 use crate::units::{Size, Span, SpanOrOff};
 
+mod after;
 mod modes;
 mod words;
 
+pub use after::After;
 pub use words::{Backend, CatchUp, Existing, Mode, OnSchedule, Stdin};
 
 /// A watch as it is defined: name, path, and the options that were given. Everything left out takes its default
@@ -106,6 +108,10 @@ pub struct Options {
     pub batch_max: Option<u32>,
     /// How long a batch waits for more files.
     pub batch_wait: Option<Span>,
+    /// What becomes of a file once its command has succeeded.
+    pub on_success: Option<After>,
+    /// What becomes of a file once it is set aside.
+    pub on_failure: Option<After>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -150,7 +156,9 @@ macro_rules! for_every_option {
             min_age,
             mode,
             batch_max,
-            batch_wait
+            batch_wait,
+            on_success,
+            on_failure
         )
     };
 }
@@ -243,6 +251,8 @@ pub struct Rules {
     pub mode: Mode,
     pub batch_max: u32,
     pub batch_wait: Span,
+    pub on_success: After,
+    pub on_failure: After,
 }
 
 impl Rules {
@@ -293,6 +303,8 @@ impl Rules {
             mode: o.mode.unwrap_or_default(),
             batch_max: o.batch_max.unwrap_or(1000),
             batch_wait: o.batch_wait.unwrap_or(Span::secs(1)),
+            on_success: o.on_success.unwrap_or_default(),
+            on_failure: o.on_failure.unwrap_or_default(),
         }
     }
 
@@ -320,6 +332,7 @@ impl Rules {
         }
         self.check_schedule()?;
         self.check_mode()?;
+        self.check_after()?;
         if let (Some(min), Some(max)) = (self.min_size, self.max_size)
             && min > max
         {

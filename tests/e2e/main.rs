@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "all of this is test code")]
 
+mod after;
 mod batch;
 mod commands;
 mod complete;

@@ -32,6 +32,8 @@ EXAMPLES
                                                          also for the files that are there already
   fsmonctl add /data --ready-file '{name}.done' --min-age 5s -- import {path}
                                                          x.csv, once x.csv.done is there
+  fsmonctl add /in --on-success move:/done --on-failure move:/bad -- import
+                                                         files leave when they are done
   fsmonctl add /data --mode batch --batch-wait 10s -- import {paths}
                                                          many files in one run
   fsmonctl add /data --every 15m --on-schedule all -- check

@@ -290,6 +290,8 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("grace", r.grace.to_string()),
         ("retries", r.retries.to_string()),
         ("backoff", r.backoff.to_string()),
+        ("on-success", escape(r.on_success.to_string().as_bytes()).into_owned()),
+        ("on-failure", escape(r.on_failure.to_string().as_bytes()).into_owned()),
         ("poll-interval", r.poll_interval.to_string()),
         ("allow-missing", yes(r.allow_missing)),
         ("attrib", yes(r.attrib)),

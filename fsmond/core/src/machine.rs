@@ -198,8 +198,11 @@ impl Machine {
                         _ => RunStatus::Failed,
                     };
                     let mut ctx = Ctx { now, out, shared: &mut self.shared };
-                    store_end(ended.run, &run, status, Some(&ended), &mut ctx);
+                    store_end(ended.run, &run, status, Some(&ended), None, &mut ctx);
                 }
+            }
+            Input::PutAway { watch, node, result } => {
+                self.with(watch, now, out, |watch, ctx| watch.on_put_away(node, result, ctx));
             }
             Input::Command(token, command) => self.command(now, token, *command, out),
             Input::Tick => {}
@@ -213,9 +216,10 @@ impl Machine {
                     self.with(watch, now, out, |watch, ctx| watch.on_run_recorded(run, ctx));
                 } else if let Some(gone) = self.shared.runs.remove(run) {
                     let mut ctx = Ctx { now, out, shared: &mut self.shared };
-                    store_end(run, &gone, RunStatus::Vanished, None, &mut ctx);
+                    store_end(run, &gone, RunStatus::Vanished, None, None, &mut ctx);
                 }
             }
+            Ack::RunEnd(watch, run) => self.with(watch, now, out, |watch, ctx| watch.on_end_recorded(run, ctx.now)),
             Ack::Checkpoint(watch) => self.with(watch, now, out, |watch, _| watch.on_checkpoint_stored()),
             Ack::Command(token) => self.keep_promise(now, token, out),
         }

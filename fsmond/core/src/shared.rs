@@ -68,10 +68,21 @@ pub struct Ctx<'a> {
 impl Ctx<'_> {
     /// Appends a record to the journal and gives its number.
     pub fn record(&mut self, watch: Option<(WatchId, &Arc<str>)>, what: What, fingerprint: Option<Fingerprint>) -> u64 {
+        self.record_for(watch, what, fingerprint, None)
+    }
+
+    /// The same; somebody waits until it is durable.
+    pub fn record_for(
+        &mut self,
+        watch: Option<(WatchId, &Arc<str>)>,
+        what: What,
+        fingerprint: Option<Fingerprint>,
+        ack: Option<Ack>,
+    ) -> u64 {
         let seq = self.shared.seq();
         self.shared.counters.records += 1;
         let record = Record { seq, time: self.now.wall, watch: watch.map(|(_, name)| Arc::clone(name)), what };
-        self.store(StoreOp::Record(JournalRow { watch: watch.map(|(id, _)| id), record, fingerprint }), None);
+        self.store(StoreOp::Record(JournalRow { watch: watch.map(|(id, _)| id), record, fingerprint }), ack);
         seq
     }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use fsmon_core::Effect;
-use fsmon_core::io::{Ack, Answer, LogLevel, RunId, SpawnRequest, StoreOp, Token};
+use fsmon_core::io::{Ack, Answer, LogLevel, PutAwayRequest, RunId, SpawnRequest, StoreOp, Token};
 use fsmon_protocol::ApiError;
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, error, info, warn};
@@ -27,6 +27,7 @@ pub const NOBODY: Token = 0;
 enum Later {
     Spawn(Box<SpawnRequest>),
     EndRun(RunId),
+    PutAway(PutAwayRequest),
     Answer(Token, Result<Answer, ApiError>),
 }
 
@@ -77,6 +78,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
                 Effect::Store(operation, ack) => self.remember(operation, ack),
                 Effect::Spawn(request) => self.later.push(Later::Spawn(request)),
                 Effect::EndRun(run) => self.later.push(Later::EndRun(run)),
+                Effect::PutAway(request) => self.later.push(Later::PutAway(request)),
                 Effect::Answer(token, answer) => self.later.push(Later::Answer(token, answer)),
                 Effect::SweepMoved(_) => sweeps = true,
                 Effect::Log(level, line) => log(level, &line),
@@ -119,6 +121,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
             Effect::Store(..)
             | Effect::Spawn(_)
             | Effect::EndRun(_)
+            | Effect::PutAway(_)
             | Effect::Answer(..)
             | Effect::SweepMoved(_)
             | Effect::Log(..) => {}
@@ -138,6 +141,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
             match later {
                 Later::Spawn(request) => self.edges.runner.spawn(request),
                 Later::EndRun(run) => self.edges.runner.end(run),
+                Later::PutAway(request) => self.edges.runner.put_away(request),
                 Later::Answer(token, answer) => {
                     if let Some(reply) = self.waiting.remove(&token) {
                         // Whoever asked may have gone meanwhile.

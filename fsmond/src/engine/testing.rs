@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fsmon_core::io::{
-    Ack, JournalRow, ListRequest, LookRequest, NodeId, OpenRequest, RunId, SpawnRequest, StoreOp, WatchId,
+    Ack, JournalRow, ListRequest, LookRequest, NodeId, OpenRequest, PutAwayRequest, RunId, SpawnRequest, StoreOp,
+    WatchId,
 };
 use fsmon_core::{Effect, Input, Now};
 use fsmon_protocol::event::{Event, EventKind, Origin, What};
@@ -43,6 +44,7 @@ pub enum Call {
     Submit(Vec<(StoreOp, Option<Ack>)>),
     Spawn(RunId),
     End(RunId),
+    PutAway(NodeId),
 }
 
 /// All three edges in one.
@@ -94,6 +96,9 @@ impl RunnerEdge for FakeEdges {
     }
     fn end(&mut self, run: RunId) {
         self.note(Call::End(run));
+    }
+    fn put_away(&mut self, request: PutAwayRequest) {
+        self.note(Call::PutAway(request.node));
     }
 }
 

@@ -3,7 +3,8 @@
 //! To follow one run read `life`; around it are `environment` and `program` (what is started), `leader`,
 //! `exit` and `stragglers` (its processes), `output` and `stdin` (its pipes), `run_as` and `trust` (as whom, and what
 //! root may run at all). `inherited` keeps what the
-//! daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind.
+//! daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind. `mover` does
+//! what becomes of a file after its run.
 //!
 //! Never here: whether and when to run, how often to try again, what a result means. Never a shell. Never a signal to
 //! a number that could be somebody else's by now.
@@ -17,15 +18,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fsmon_core::Input;
-use fsmon_core::io::{Change, RunEnded, RunId, SpawnRequest};
+use fsmon_core::io::{Change, PutAway, PutAwayRequest, RunEnded, RunId, SpawnRequest, WatchId};
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::Mode;
 use futures::FutureExt;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::edges::{Inbox, RunnerEdge};
 use environment::Environment;
@@ -37,6 +38,7 @@ mod inherited;
 mod leader;
 pub mod leftovers;
 mod life;
+mod mover;
 mod output;
 #[cfg(target_os = "linux")]
 mod processes;
@@ -50,6 +52,9 @@ pub(crate) mod trust;
 
 /// After the deadline of a stop, how long a killed process may take to disappear before it is given up.
 const AFTER_KILL: Duration = Duration::from_secs(1);
+
+/// So many files of one watch are moved or deleted at once: a file system that hangs holds up no other watch.
+const MOVES: usize = 4;
 
 /// How commands are run, the same for all.
 #[derive(Debug, Clone)]
@@ -84,6 +89,7 @@ struct Shared {
     options: RunnerOptions,
     base: Environment,
     running: Mutex<Running>,
+    moves: Mutex<HashMap<WatchId, Arc<Semaphore>>>,
 }
 
 #[derive(Default)]
@@ -121,7 +127,7 @@ impl Runner {
         inherited::close_descriptors_on_exec()?;
         inherited::unignore_signals();
         let base = environment::base(&options.daemon_id);
-        let shared = Arc::new(Shared { inbox, options, base, running: Mutex::default() });
+        let shared = Arc::new(Shared { inbox, options, base, running: Mutex::default(), moves: Mutex::default() });
         Ok(Self { shared, tasks: TaskTracker::new(), runtime: Handle::current() })
     }
 
@@ -166,6 +172,28 @@ impl RunnerEdge for Runner {
             control.end(Instant::now(), None);
         }
     }
+
+    fn put_away(&mut self, request: PutAwayRequest) {
+        let mut moves = self.shared.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = moves.entry(request.watch).or_insert_with(|| Arc::new(Semaphore::new(MOVES)));
+        // Not among the runs that a stop waits for: what is not done then, the next start does.
+        self.runtime.spawn(put_away(request, Arc::clone(turn), self.shared.inbox.clone()));
+    }
+}
+
+/// One file that is moved or deleted, and the one answer about it.
+async fn put_away(request: PutAwayRequest, turn: Arc<Semaphore>, inbox: Inbox) {
+    let Ok(_turn) = turn.acquire().await else { return };
+    let (watch, node, path) = (request.watch, request.node, request.root.join(request.rel.as_bytes()));
+    let result = tokio::task::spawn_blocking(move || mover::put_away(&request)).await;
+    let result = result.unwrap_or_else(|error| PutAway::Kept(format!("it failed within fsmond: {error}")));
+    match &result {
+        PutAway::Moved(to) => info!("{path} was moved to {to}"),
+        PutAway::Deleted => info!("{path} was processed and deleted"),
+        PutAway::Gone | PutAway::Changed | PutAway::Kept(_) => debug!(?result, "{path} was not moved or deleted"),
+    }
+    // The engine is gone only when nobody waits for an answer any more.
+    let _ = inbox.send(Input::PutAway { watch, node, result }).await;
 }
 
 /// One run, and the one answer about it, whatever happens in between.

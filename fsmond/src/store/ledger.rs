@@ -77,6 +77,7 @@ pub(super) fn write_checkpoint(conn: &Connection, checkpoint: &Checkpoint) -> Sq
             NodeState::Clean => (None, None),
             NodeState::Pending(p) => (Some("pending"), Some(p)),
             NodeState::Failed(p) => (Some("failed"), Some(p)),
+            NodeState::Leaving(p) => (Some("leaving"), Some(p)),
         };
         Binder::new(&mut write)
             .value(watch)?
@@ -184,6 +185,7 @@ fn node_state(row: &Row<'_>) -> Sql<NodeState> {
     match state {
         "pending" => Ok(NodeState::Pending(pending)),
         "failed" => Ok(NodeState::Failed(pending)),
+        "leaving" => Ok(NodeState::Leaving(pending)),
         other => Err(columns::nonsense(9, format!("the state '{other}' is unknown"))),
     }
 }

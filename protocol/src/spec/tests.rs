@@ -17,7 +17,8 @@ fn written() -> serde_json::Value {
         "poll-interval": "33s", "allow-missing": true, "attrib": true, "run-as": "alice:staff",
         "cron": "30 2 * * *", "tz": "Europe/Paris",
         "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s",
-        "mode": "batch", "batch-max": 50, "batch-wait": "7s"
+        "mode": "batch", "batch-max": 50, "batch-wait": "7s",
+        "on-success": "delete", "on-failure": "move:/bad"
     })
 }
 
@@ -151,7 +152,8 @@ fn every_option_that_can_be_given_can_be_unset_by_its_name() {
     let given = json!({
         "include": ["*.csv"], "max-size": "1K", "every": "15m", "run-as": "alice", "cron": "@daily", "tz": "Europe/Paris",
         "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s", "command": ["true"],
-        "mode": "batch", "batch-max": 50, "batch-wait": "7s"
+        "mode": "batch", "batch-max": 50, "batch-wait": "7s",
+        "on-success": "delete", "on-failure": "move:/bad"
     });
     let names: Vec<String> = given.as_object().unwrap().keys().cloned().collect();
     let mut options: Options = serde_json::from_value(given).unwrap();

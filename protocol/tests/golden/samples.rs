@@ -19,7 +19,7 @@ use fsmon_protocol::rpc_types::{
     TailRequest,
 };
 use fsmon_protocol::run::{Outcome, RunInfo, RunStatus, Trigger};
-use fsmon_protocol::spec::{Backend, CatchUp, Existing, Mode, OnSchedule, Options, Rules, Stdin, WatchSpec};
+use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Rules, Stdin, WatchSpec};
 use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus};
 use fsmon_protocol::verify::{Difference, DifferenceKind, VerifyReply, VerifyRequest};
 use fsmon_protocol::{RawPath, Size, Span, SpanOrOff, Timestamp};
@@ -183,6 +183,8 @@ pub fn options() -> Options {
         mode: Some(Mode::Batch),
         batch_max: Some(50),
         batch_wait: Some(Span::secs(7)),
+        on_success: Some(After::Move("/done".into())),
+        on_failure: Some(After::Keep),
     }
 }
 

@@ -17,9 +17,11 @@ use crate::watch::{Understood, root_of, understand};
 impl Machine {
     pub(super) fn dry_add(&self, mut spec: WatchSpec, only: Option<Name>) -> Result<Outcome, ApiError> {
         self.admit(&mut spec)?;
-        let Understood { rules, .. } = understand(&spec.options, &self.settings.defaults)?;
+        let understood = understand(&spec.options, &self.settings.defaults)?;
         let path = RawPath::from(spec.path.as_str());
         let root = root_of(&path, only.is_some());
+        understood.check_at(&root, only.is_some())?;
+        let Understood { rules, .. } = understood;
         Ok(Outcome::Now(Answer::Trial(Box::new(Trial { name: spec.name, path, root, only, before: None, rules }))))
     }
 
@@ -29,7 +31,9 @@ impl Machine {
             return Err(ApiError::bug("a watch that was found is not there"));
         };
         refuse_config(watch, DefinedBy::Runtime)?;
-        let Understood { rules, .. } = understand(&changed(watch, options, unset)?, &self.settings.defaults)?;
+        let understood = understand(&changed(watch, options, unset)?, &self.settings.defaults)?;
+        understood.check_at(&watch.root_path, watch.only().is_some())?;
+        let Understood { rules, .. } = understood;
         let trial = Trial {
             name: watch.name.to_string(),
             path: RawPath::from(watch.spec.path.as_str()),

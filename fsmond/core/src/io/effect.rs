@@ -3,7 +3,9 @@
 use fsmon_protocol::ApiError;
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::EventKind;
+use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Trigger;
+use fsmon_protocol::spec::After;
 use fsmon_protocol::spec::Backend;
 use fsmon_protocol::spec::Rules;
 use fsmon_protocol::units::Timestamp;
@@ -31,6 +33,9 @@ pub enum Effect {
     Spawn(Box<SpawnRequest>),
     /// End a running command: TERM, grace, KILL.
     EndRun(RunId),
+    /// Move or delete a file after its run, if it is still the version that was processed. Answered by
+    /// [`super::Input::PutAway`].
+    PutAway(PutAwayRequest),
     /// Answer a command.
     Answer(Token, Result<Answer, ApiError>),
     /// A sweep came further: whoever waits for it asks again.
@@ -148,4 +153,25 @@ pub struct Change {
     pub size: Option<u64>,
     /// The same for every run that is given this version of the file.
     pub event_id: String,
+}
+
+/// A file to move or delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutAwayRequest {
+    /// The watch.
+    pub watch: WatchId,
+    /// The file.
+    pub node: NodeId,
+    /// Absolute path of the root.
+    pub root: RawPath,
+    /// Its path relative to the root.
+    pub rel: RawPath,
+    /// The version that was processed.
+    pub given: Fingerprint,
+    /// What becomes of it.
+    pub after: After,
+    /// The same for every try with the same version of the same file, and no other.
+    pub key: String,
+    /// An earlier daemon may have done it, in part or whole.
+    pub again: bool,
 }

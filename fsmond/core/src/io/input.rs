@@ -32,6 +32,15 @@ pub enum Input {
     StoreState(Option<String>),
     /// A command ended.
     RunEnded(RunEnded),
+    /// The answer to [`super::Effect::PutAway`].
+    PutAway {
+        /// The watch.
+        watch: WatchId,
+        /// The file.
+        node: NodeId,
+        /// What came of it.
+        result: PutAway,
+    },
     /// Somebody wants something.
     Command(Token, Box<Command>),
     /// A deadline has come.
@@ -242,6 +251,8 @@ pub enum Ack {
     RunStart(WatchId, RunId),
     /// The effects of this command are recorded: it may be answered.
     Command(Token),
+    /// The end of this run is recorded: its files may be put away.
+    RunEnd(WatchId, RunId),
     /// This checkpoint is stored.
     Checkpoint(WatchId),
 }
@@ -259,4 +270,19 @@ pub struct RunEnded {
     pub output_bytes: u64,
     /// How many more were dropped.
     pub output_dropped: u64,
+}
+
+/// What came of putting a file away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutAway {
+    /// It is here now.
+    Moved(RawPath),
+    /// It was deleted.
+    Deleted,
+    /// It was not there.
+    Gone,
+    /// Something else is there, or it was written to: it was left alone.
+    Changed,
+    /// It could not be done, and nothing was: why.
+    Kept(String),
 }

@@ -195,6 +195,8 @@ pub enum NodeState {
     Pending(PendingRow),
     /// It was set aside after its last attempt.
     Failed(PendingRow),
+    /// It was processed, and is to be moved or deleted.
+    Leaving(PendingRow),
 }
 
 /// What is pending.

@@ -4,7 +4,7 @@
 use fsmon_protocol::ApiError;
 use fsmon_protocol::event::WatchChangeStatus;
 
-use super::runs::LOOP;
+use super::looping::LOOP;
 use super::{Root, Watch};
 use crate::io::StoreOp;
 use crate::shared::Ctx;

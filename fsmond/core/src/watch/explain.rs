@@ -218,7 +218,7 @@ impl Watch {
     fn waits(&self, at: u32, pending: &Pending, whole: Option<&Stat>, shared: &Shared, now: Now) -> Vec<Waits> {
         let mut waits = Vec::new();
         match pending.stage {
-            Stage::Running(..) => return waits,
+            Stage::Running(..) | Stage::Leaving => return waits,
             Stage::Failed => return vec![Waits::Retry],
             Stage::Settling | Stage::Checking | Stage::Ready | Stage::Backoff => {}
         }

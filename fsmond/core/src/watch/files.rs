@@ -40,7 +40,7 @@ impl Watch {
 
     /// What is known of the file at this place.
     pub fn file_info(&self, at: u32, now: Now) -> FileInfo {
-        let pending = self.pending.get(at);
+        let pending = self.pending.get(at).filter(|pending| pending.stage != Stage::Leaving);
         let due = pending.map(|p| p.due).filter(|&due| due != u64::MAX);
         FileInfo {
             watch: Arc::clone(&self.name),
@@ -59,7 +59,7 @@ impl Watch {
 
 fn state_of(pending: Option<&Pending>) -> FileState {
     match pending.map(|p| p.stage) {
-        None => FileState::Clean,
+        None | Some(Stage::Leaving) => FileState::Clean,
         Some(Stage::Settling | Stage::Checking) => FileState::Settling,
         Some(Stage::Ready) => FileState::Ready,
         Some(Stage::Running(..)) => FileState::Running,

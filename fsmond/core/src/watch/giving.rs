@@ -42,10 +42,10 @@ impl Watch {
         ctx.shared.sweeps.reconciled(sweep, self.id, looked, more, self.pending.failed());
     }
 
-    /// A pending file that a sweep can wait for: neither set aside nor hidden by a mount.
+    /// A pending file that a sweep can wait for: neither set aside, nor processed and leaving, nor hidden by a mount.
     fn waits_for_run(&mut self, at: u32) -> Option<&mut Pending> {
         let hidden = self.tree.node(at).has(Flags::HIDDEN);
-        self.pending.get_mut(at).filter(|p| p.stage != Stage::Failed && !hidden)
+        self.pending.get_mut(at).filter(|p| !p.stage.is_over() && !hidden)
     }
 
     /// What is pending counts for this sweep.

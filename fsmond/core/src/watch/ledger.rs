@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 
-use super::pending::Pending;
+use super::pending::{Pending, Stage};
 use super::{Fresh, Watch};
 use crate::ident::{ctime_hash, ident};
 use crate::io::{Ack, Checkpoint, NodeRow, NodeState, StoreOp};
@@ -210,12 +210,14 @@ impl Watch {
         if row.hidden.is_some() {
             self.tree.set_hidden(row.index, row.hidden);
         }
-        let (pending, failed) = match row.state {
+        let (pending, stage) = match row.state {
             NodeState::Clean => return true,
-            NodeState::Pending(row) => (row, false),
-            NodeState::Failed(row) => (row, true),
+            NodeState::Pending(row) => (row, Stage::Settling),
+            NodeState::Failed(row) => (row, Stage::Failed),
+            NodeState::Leaving(row) => (row, Stage::Leaving),
         };
-        self.pending.insert(row.index, Pending::from_row(pending, failed, row.seen));
+        self.pending.insert(row.index, Pending::from_row(pending, stage, row.seen));
+        self.doubt_left(row.index);
         self.tree.node_mut(row.index).set(Flags::PENDING);
         true
     }

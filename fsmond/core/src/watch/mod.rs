@@ -3,7 +3,7 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
 //! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
-//! `occurrence`, `once`, `batch`, `ledger`, `verify`, `explain`, `status`. A watch knows no other watch.
+//! `occurrence`, `once`, `batch`, `put_away`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows no other watch.
 
 mod accept;
 mod aside;
@@ -20,12 +20,14 @@ mod hints;
 mod ledger;
 mod listing;
 mod looks;
+mod looping;
 mod mounts;
 mod occurrence;
 mod once;
 mod pairing;
 pub mod pending;
 pub mod probe;
+mod put_away;
 mod reconcile;
 mod rename;
 mod replay;
@@ -42,7 +44,7 @@ mod verify;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use fsmon_protocol::event::{GapReason, WatchChange, WatchChangeStatus, What};
+use fsmon_protocol::event::{WatchChange, WatchChangeStatus, What};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::spec::{Backend, Options, Rules, WatchSpec};
 use fsmon_protocol::status::DefinedBy;
@@ -50,7 +52,7 @@ use fsmon_protocol::units::Timestamp;
 use fsmon_protocol::{ApiError, RawPath};
 
 use crate::filter::Filter;
-use crate::io::{GapRow, Held, Name, NodeId, RootFacts, WatchId, WatchRow};
+use crate::io::{Held, Name, NodeId, RootFacts, WatchId, WatchRow};
 use crate::plan::Plan;
 use crate::shared::Ctx;
 use crate::tree::Tree;
@@ -61,6 +63,7 @@ use ledger::Ledger;
 use listing::Listings;
 use once::Once;
 use pending::PendingMap;
+use put_away::AfterRuns;
 use reconcile::{OpenGap, Scan};
 use rename::Limbo;
 use suspects::Suspects;
@@ -139,6 +142,10 @@ pub struct Watch {
     limbo: Vec<Limbo>,
     asked: Asked,
     pending: PendingMap,
+    /// Files to put away once the ends of their runs are stored.
+    leaving: AfterRuns,
+    /// A file that could not be put away, and why.
+    kept: Option<(Handle, String)>,
     /// Files that wait for a file of this name in this folder.
     awaited: HashMap<(u32, Name), Vec<u32>>,
     /// The schedule, understood.
@@ -163,8 +170,10 @@ pub struct Watch {
 impl Watch {
     /// A watch as it was asked for. Refuses what cannot be understood.
     pub fn new(row: WatchRow, spec: WatchSpec, defaults: &Options) -> Result<Self, ApiError> {
-        let Understood { rules, filter, plan } = understand(&spec.options, defaults)?;
+        let understood = understand(&spec.options, defaults)?;
         let root_path = root_of(&row.path, row.only.is_some());
+        understood.check_at(&root_path, row.only.is_some())?;
+        let Understood { rules, filter, plan } = understood;
         Ok(Self {
             id: row.id,
             name: row.name.clone(),
@@ -195,6 +204,8 @@ impl Watch {
             limbo: Vec::new(),
             asked: Asked::default(),
             pending: PendingMap::default(),
+            leaving: AfterRuns::new(),
+            kept: None,
             awaited: HashMap::new(),
             plan,
             once: None,
@@ -232,7 +243,9 @@ impl Watch {
     /// Takes new options. What no longer matches is dropped silently; what newly matches is found by the reconcile
     /// that follows, and follows `existing`.
     pub fn set(&mut self, options: Options, defaults: &Options, ctx: &mut Ctx<'_>) -> Result<(), ApiError> {
-        let Understood { rules, filter, plan } = understand(&options, defaults)?;
+        let understood = understand(&options, defaults)?;
+        understood.check_at(&self.root_path, self.only.is_some())?;
+        let Understood { rules, filter, plan } = understood;
         self.spec.options = options;
         if rules == self.rules {
             return Ok(());
@@ -261,7 +274,7 @@ impl Watch {
 
     /// Whether its options make sense with these defaults.
     pub fn takes(&self, defaults: &Options) -> Result<(), ApiError> {
-        understand(&self.spec.options, defaults).map(drop)
+        understand(&self.spec.options, defaults)?.check_at(&self.root_path, self.only.is_some())
     }
 
     /// Where its path is one file: its name.
@@ -326,27 +339,6 @@ impl Watch {
     /// Records a change of the watch itself.
     pub fn note(&self, status: WatchChangeStatus, detail: Option<String>, ctx: &mut Ctx<'_>) -> u64 {
         ctx.record(Some((self.id, &self.name)), What::Watch(WatchChange { status, detail }), None)
-    }
-
-    /// Opens a gap: from now on events below `scope` may have been lost, until a reconcile that begins after this.
-    fn open_gap(&mut self, reason: GapReason, scope: RawPath, ctx: &mut Ctx<'_>) {
-        self.open_gap_since(ctx.now.wall, reason, scope, ctx);
-    }
-
-    /// The same, of a span that began earlier.
-    fn open_gap_since(&mut self, since: Timestamp, reason: GapReason, scope: RawPath, ctx: &mut Ctx<'_>) {
-        if self.gaps.iter().any(|g| g.reason == reason && g.scope == scope && !g.closing) {
-            return;
-        }
-        let gap = OpenGap { id: ctx.shared.next_seq, reason, scope, since, closing: false };
-        ctx.record(Some((self.id, &self.name)), What::Gap(gap.record(None)), None);
-        self.gaps.push(gap);
-    }
-
-    /// A gap that was open when the daemon died or stopped.
-    pub fn restore_gap(&mut self, row: GapRow) {
-        let GapRow { id, reason, scope, since, .. } = row;
-        self.gaps.push(OpenGap { id, reason, scope, since, closing: false });
     }
 
     /// The absolute path of an entry, as the journal knows it: below something in limbo, where that was before.

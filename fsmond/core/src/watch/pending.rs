@@ -29,6 +29,26 @@ pub enum Stage {
     Backoff,
     /// It was set aside after its last attempt.
     Failed,
+    /// It was processed, and is to be moved or deleted.
+    Leaving,
+}
+
+impl Stage {
+    /// Whether nothing more is to be run for it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Failed | Self::Leaving)
+    }
+}
+
+/// Whether a file is being moved or deleted: should it be gone, that was not somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// It is not.
+    No,
+    /// An earlier daemon may have done it.
+    Perhaps,
+    /// It was asked for and not yet answered, or done and not yet seen.
+    Asked,
 }
 
 /// One pending file.
@@ -63,6 +83,8 @@ pub struct Pending {
     /// With how many others it may share a batch: fewer each time that one of them failed. Set by
     /// [`PendingMap::set_share`] only.
     pub(super) share: u32,
+    /// Whether it is being moved or deleted.
+    pub(super) leaving: Leaving,
 }
 
 impl Pending {
@@ -83,6 +105,7 @@ impl Pending {
             stage: Stage::Settling,
             due: u64::MAX,
             share: u32::MAX,
+            leaving: Leaving::No,
         }
     }
 
@@ -104,17 +127,21 @@ impl Pending {
             attempts: self.attempts,
             sweep: self.sweep,
         };
-        if self.stage == Stage::Failed { NodeState::Failed(row) } else { NodeState::Pending(row) }
+        match self.stage {
+            Stage::Failed => NodeState::Failed(row),
+            Stage::Leaving => NodeState::Leaving(row),
+            _ => NodeState::Pending(row),
+        }
     }
 
-    /// As it was stored; it settles anew.
-    pub fn from_row(row: PendingRow, failed: bool, seen: Option<Fingerprint>) -> Self {
+    /// As it was stored, in one of the stages that are stored.
+    pub fn from_row(row: PendingRow, stage: Stage, seen: Option<Fingerprint>) -> Self {
         Self {
             from: row.from,
             attempts: row.attempts,
             sweep: row.sweep,
             seen,
-            stage: if failed { Stage::Failed } else { Stage::Settling },
+            stage,
             ..Self::new(row.kind, row.trigger, 0)
         }
     }
@@ -143,6 +170,7 @@ pub struct PendingMap {
     /// From which size the last batch was.
     turn: u32,
     failed: u64,
+    leaving: u64,
     settling: u64,
     running: u32,
 }
@@ -161,7 +189,7 @@ struct Ready {
 impl PendingMap {
     /// Files changed and not yet processed, failed ones not counted.
     pub fn pending(&self) -> u64 {
-        self.map.len() as u64 - self.failed
+        self.map.len() as u64 - self.failed - self.leaving
     }
 
     /// Files set aside.
@@ -252,13 +280,16 @@ impl PendingMap {
     fn count(&mut self, stage: Stage, share: u32, there: bool) {
         let settles = matches!(stage, Stage::Settling | Stage::Checking);
         let (failed, runs) = (stage == Stage::Failed, matches!(stage, Stage::Running(..)));
+        let leaving = u64::from(stage == Stage::Leaving);
         if there {
             self.settling += u64::from(settles);
             self.failed += u64::from(failed);
+            self.leaving += leaving;
             self.running += u32::from(runs);
         } else {
             self.settling -= u64::from(settles);
             self.failed -= u64::from(failed);
+            self.leaving -= leaving;
             self.running -= u32::from(runs);
         }
         if stage == Stage::Ready {

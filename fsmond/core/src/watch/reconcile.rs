@@ -12,7 +12,7 @@ use super::mounts::below;
 use super::suspects::When;
 use super::tell::Learnt;
 use super::{Handle, Root, Watch};
-use crate::io::{NodeId, Stat};
+use crate::io::{GapRow, NodeId, Stat};
 use crate::judge::{Told, Verdict};
 use crate::shared::Ctx;
 use crate::sweep::Sweeps;
@@ -65,6 +65,27 @@ pub(super) struct Scan {
 }
 
 impl Watch {
+    /// Opens a gap: from now on events below `scope` may have been lost, until a reconcile that begins after this.
+    pub(super) fn open_gap(&mut self, reason: GapReason, scope: RawPath, ctx: &mut Ctx<'_>) {
+        self.open_gap_since(ctx.now.wall, reason, scope, ctx);
+    }
+
+    /// The same, of a span that began earlier.
+    pub(super) fn open_gap_since(&mut self, since: Timestamp, reason: GapReason, scope: RawPath, ctx: &mut Ctx<'_>) {
+        if self.gaps.iter().any(|g| g.reason == reason && g.scope == scope && !g.closing) {
+            return;
+        }
+        let gap = OpenGap { id: ctx.shared.next_seq, reason, scope, since, closing: false };
+        ctx.record(Some((self.id, &self.name)), What::Gap(gap.record(None)), None);
+        self.gaps.push(gap);
+    }
+
+    /// A gap that was open when the daemon died or stopped.
+    pub fn restore_gap(&mut self, row: GapRow) {
+        let GapRow { id, reason, scope, since, .. } = row;
+        self.gaps.push(OpenGap { id, reason, scope, since, closing: false });
+    }
+
     /// Asks for a reconcile, as soon as the one under way is done.
     pub fn want_scan(&mut self) {
         self.scan_wanted = Some(NodeId::ROOT);

@@ -160,11 +160,16 @@ impl Watch {
             return;
         }
         match run.status {
-            RunStatus::Ok | RunStatus::Vanished => self.resolve(at, crate::sweep::Verdict::Ok, ctx),
+            RunStatus::Ok => {
+                self.processed(run.run, at, ctx);
+                self.owe_putting_away(at, ctx.now);
+            }
+            RunStatus::Vanished => self.resolve(at, crate::sweep::Verdict::Ok, ctx),
             RunStatus::Retry => pending.attempts = run.attempt,
             RunStatus::Failed => {
                 pending.attempts = run.attempt;
                 self.pending.set_stage(at, Stage::Failed, u64::MAX);
+                self.owe_putting_away(at, ctx.now);
             }
             RunStatus::Started | RunStatus::Later | RunStatus::Interrupted | RunStatus::Lost => {}
         }
@@ -175,11 +180,13 @@ impl Watch {
     pub fn replayed(&mut self, heard: Option<Timestamp>, ctx: &mut Ctx<'_>) {
         let now = ctx.now;
         self.ledger.touched.clear();
+        self.leaving.clear();
         for at in 1..self.tree.places() {
             self.release_if_idle(at);
         }
         for at in self.pending.places() {
             self.settle_as_found(at, now);
+            self.owe_putting_away(at, now);
         }
         self.pass_over_missed(ctx);
         self.set_schedule(ctx);

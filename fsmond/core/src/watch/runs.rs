@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use fsmon_protocol::RawPath;
-use fsmon_protocol::event::{EventKind, RunRecord, WatchChangeStatus, What};
+use fsmon_protocol::event::{EventKind, RunRecord, What};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::{Outcome, RunStatus};
 
+use super::Watch;
+use super::looping::LOOP;
 use super::pending::Stage;
-use super::{Recent, Watch};
 use crate::backoff;
 use crate::ident::event_id;
 use crate::io::{Ack, Effect, NodeId, RunEndRow, RunEnded, RunId, RunRow, SpawnRequest, StoreOp};
@@ -17,10 +18,6 @@ use crate::shared::Ctx;
 use crate::sweep::Verdict;
 use crate::tree::Flags;
 
-/// So many runs that ended are remembered.
-const RECENT: usize = 64;
-/// So many changes of a file during its own runs, in a row, are a loop.
-pub(super) const LOOP: u32 = 5;
 /// sysexits.h: try again later.
 const EX_TEMPFAIL: i32 = 75;
 
@@ -89,7 +86,7 @@ impl Watch {
             files,
         };
         ctx.store(StoreOp::RunStart(row), Some(Ack::RunStart(self.id, run)));
-        record_run(run, &started, RunStatus::Started, None, ctx);
+        record_run(run, &started, RunStatus::Started, None, None, ctx);
         self.ledger.upto = started.seq;
         ctx.shared.counters.runs += 1;
         ctx.shared.runs.insert(run, started);
@@ -161,7 +158,8 @@ impl Watch {
             Aim::Batch(given) => self.end_batch(id, &run, given, status, ms, ctx),
             Aim::File => {}
         }
-        store_end(id, &run, status, ended, ctx);
+        let ack = self.rules.puts_away().then_some(Ack::RunEnd(self.id, id));
+        store_end(id, &run, status, ended, ack, ctx);
         self.ledger.upto = ctx.shared.next_seq - 1;
         if matches!(run.aim, Aim::File) {
             self.end_file(id, run.node, status, ms, ctx);
@@ -174,9 +172,9 @@ impl Watch {
         self.note_recent(at, ms, ctx);
         let attempt = self.pending.get(at).map_or(1, |pending| pending.attempts + 1);
         match status {
-            RunStatus::Ok => self.resolve(at, Verdict::Ok, ctx),
+            RunStatus::Ok => self.processed(id, at, ctx),
             RunStatus::Vanished => self.resolve(at, Verdict::Vanished, ctx),
-            RunStatus::Failed => self.set_aside(at, attempt, ctx),
+            RunStatus::Failed => self.set_aside(id, at, attempt, ctx),
             RunStatus::Interrupted => self.pending.set_stage(at, Stage::Settling, ctx.now.mono),
             _ => self.retry(at, attempt, status, ctx),
         }
@@ -218,55 +216,6 @@ impl Watch {
         }
     }
 
-    /// Remembers when a file had its run: a change of it that is told later may have been made by that.
-    pub(super) fn note_recent(&mut self, at: u32, ms: u64, ctx: &Ctx<'_>) {
-        let rounds = self.pending.get(at).map_or(0, |p| p.own_changes);
-        let started = ctx.now.stamp.minus(std::time::Duration::from_millis(ms + 1));
-        self.recent.push_back(Recent { node: self.tree.id(at), started, ended: ctx.now.wall, rounds });
-        if self.recent.len() > RECENT {
-            self.recent.pop_front();
-        }
-    }
-
-    /// A file became pending by a write at this time: was it made by its own last run?
-    pub(super) fn note_own_change(&mut self, at: u32, written: i64, ctx: &mut Ctx<'_>) {
-        let id = self.tree.id(at);
-        let last = self.recent.iter().rev().find(|r| r.node == id);
-        let Some(last) = last.filter(|r| (r.started.0..=r.ended.0).contains(&written)) else { return };
-        let rounds = last.rounds + 1;
-        if let Some(pending) = self.pending.get_mut(at).filter(|p| p.own_changes < rounds) {
-            pending.own_changes = rounds;
-            if rounds >= LOOP {
-                self.hold_loop(at, ctx);
-            }
-        }
-    }
-
-    /// A file changed during each of its last runs: its command makes its own work, and would do so for ever.
-    fn hold_loop(&mut self, at: u32, ctx: &mut Ctx<'_>) {
-        let path = self.absolute(at);
-        let detail = format!(
-            "{path} changed during its own run {LOOP} times in a row, so its command seems to change it; nothing is run \
-             until you say `fsmonctl resume {}`; let the command write elsewhere, or exclude what it writes",
-            self.name
-        );
-        if self.looping.is_none() {
-            self.note(WatchChangeStatus::Held, Some(detail.clone()), ctx);
-        }
-        self.looping = Some(detail);
-    }
-
-    /// A person lets commands start again that were held for going round.
-    pub fn unloop(&mut self) {
-        self.looping = None;
-        self.recent.clear();
-        for at in self.pending.places() {
-            if let Some(pending) = self.pending.get_mut(at) {
-                pending.own_changes = 0;
-            }
-        }
-    }
-
     fn retry(&mut self, at: u32, attempt: u32, status: RunStatus, ctx: &mut Ctx<'_>) {
         let pause = backoff::pause(self.rules.backoff.0, attempt, ctx.shared.random.f64());
         let due = ctx.now.mono.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
@@ -294,13 +243,14 @@ impl Watch {
         self.ledger.dirty(&mut self.tree, at, self.pending.get(at).and_then(|p| p.seen));
     }
 
-    fn set_aside(&mut self, at: u32, attempt: u32, ctx: &mut Ctx<'_>) {
+    fn set_aside(&mut self, run: RunId, at: u32, attempt: u32, ctx: &mut Ctx<'_>) {
         if let Some(pending) = self.pending.get_mut(at) {
             pending.attempts = attempt;
         }
         self.answer_waiters(at, Verdict::Failed, ctx);
         self.pending.set_stage(at, Stage::Failed, u64::MAX);
         self.ledger.dirty(&mut self.tree, at, self.pending.get(at).and_then(|p| p.seen));
+        self.put_aside(run, at);
     }
 
     /// Nothing more is to be done for this file.
@@ -330,7 +280,7 @@ impl Watch {
 }
 
 /// Records a step of a run in the journal.
-fn record_run(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
+fn record_run(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnded>, ack: Option<Ack>, ctx: &mut Ctx<'_>) {
     let outcome = ended.map(|e| e.outcome.clone());
     let exit = match outcome {
         Some(Outcome::Exited(code)) => Some(code),
@@ -349,11 +299,18 @@ fn record_run(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnded>,
         files,
     };
     let seen: Option<Fingerprint> = run.seen;
-    ctx.record(Some((run.watch, &run.watch_name)), What::Run(record), seen);
+    ctx.record_for(Some((run.watch, &run.watch_name)), What::Run(record), seen, ack);
 }
 
 /// Stores the end of a run, row and record.
-pub fn store_end(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
+pub fn store_end(
+    id: RunId,
+    run: &Run,
+    status: RunStatus,
+    ended: Option<&RunEnded>,
+    ack: Option<Ack>,
+    ctx: &mut Ctx<'_>,
+) {
     let failed = matches!(status, RunStatus::Failed | RunStatus::Retry);
     ctx.shared.counters.runs_failed += u64::from(failed);
     let end = RunEndRow {
@@ -365,7 +322,7 @@ pub fn store_end(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnde
         output_dropped: ended.map_or(0, |e| e.output_dropped),
     };
     ctx.store(StoreOp::RunEnd(end), None);
-    record_run(id, run, status, ended, ctx);
+    record_run(id, run, status, ended, ack, ctx);
 }
 
 /// Records the end of a run of which nobody knows how it ended, since the daemon died before it could learn it.

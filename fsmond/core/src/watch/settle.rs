@@ -7,7 +7,7 @@ use fsmon_protocol::run::Trigger;
 
 use super::Watch;
 use super::complete::{Evidence, waits_for};
-use super::pending::{Pending, Stage, merge};
+use super::pending::{Leaving, Pending, Stage, merge};
 use super::suspects::When;
 use super::tell::Learnt;
 use crate::io::{Name, Now, Stat};
@@ -108,6 +108,10 @@ impl Watch {
 
     /// A known file is gone.
     pub(super) fn gone_pending(&mut self, at: u32, trigger: Trigger, ctx: &mut Ctx<'_>) {
+        if self.was_put_away(at) {
+            self.resolve(at, Verdict::Vanished, ctx);
+            return;
+        }
         if self.changed(at, EventKind::Delete, None, trigger, ctx) {
             if let Some(pending) = self.pending.get_mut(at) {
                 pending.seen = None;
@@ -137,6 +141,17 @@ impl Watch {
             }
             return wanted;
         };
+        if pending.stage == Stage::Leaving {
+            // What was processed is over; this is news of its own.
+            let leaving = if pending.leaving == Leaving::Asked { Leaving::Asked } else { Leaving::No };
+            if wanted {
+                self.pending.insert(at, Pending { from, leaving, ..Pending::new(kind, trigger, ctx.now.mono) });
+                self.join_sweeps(at, ctx);
+            } else {
+                self.resolve(at, Verdict::Vanished, ctx);
+            }
+            return wanted;
+        }
         if let Stage::Running(run, _) = pending.stage {
             // The run is for what was; what comes after it is one more, from the first attempt on.
             (pending.kind, pending.from, pending.trigger) = (kind, from, trigger);
@@ -177,6 +192,8 @@ impl Watch {
                 self.suspect(at, Told::CHECK, When::Now, ctx);
             } else if stage == Stage::Ready {
                 self.pending.waited(at);
+            } else if stage.is_over() {
+                self.put_away(at, ctx);
             }
         }
     }

@@ -74,7 +74,7 @@ impl Watch {
             WatchState::Stuck
         } else if matches!(self.root, Root::Waiting(..)) {
             WatchState::Waiting
-        } else if self.limit.is_some() || self.unreadable > 0 {
+        } else if self.limit.is_some() || self.unreadable > 0 || self.keeps().is_some() {
             WatchState::Degraded
         } else if self.scan.is_some() || self.root == Root::Opening || !self.baseline_done {
             WatchState::Scanning
@@ -104,6 +104,7 @@ impl Watch {
         if self.unreadable > 0 {
             details.push(format!("{} folders can't be read by the daemon; the log names them", self.unreadable));
         }
+        details.extend(self.keeps().map(str::to_owned));
         details
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fsmon_protocol::spec::{Options, Rules};
 use fsmon_protocol::{ApiError, RawPath};
 
+use super::put_away::check_folders;
 use crate::filter::Filter;
 use crate::plan::Plan;
 use crate::template;
@@ -20,6 +21,13 @@ pub struct Understood {
     pub rules: Arc<Rules>,
     pub(super) filter: Filter,
     pub(super) plan: Plan,
+}
+
+impl Understood {
+    /// Refuses what cannot be of a watch of this folder, or of one file in it.
+    pub fn check_at(&self, root: &RawPath, one_file: bool) -> Result<(), ApiError> {
+        check_folders(&self.rules, &self.filter, root, one_file)
+    }
 }
 
 /// The folder that is watched for a path: that of the file, where it is one.

@@ -5,19 +5,28 @@ use std::sync::Arc;
 
 use fsmon_core::io::{
     Ack, Answer, Armed, Checkpoint, Command, Effect, FolderProblem, Hint, HintWhat, Input, JournalRow, ListPart,
-    ListRequest, Listing, LookRequest, Looked, NodeId, NodeRow, Now, RootFacts, RootProblem, RunEnded, RunRow, Seen,
-    Settings, SpawnRequest, StoreOp, WatchId, WatchRow,
+    ListRequest, Listing, LookRequest, Looked, NodeId, NodeRow, Now, PutAway, PutAwayRequest, RootFacts, RootProblem,
+    RunEnded, RunRow, Seen, Settings, SpawnRequest, StoreOp, WatchId, WatchRow,
 };
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::event::{EventKind, What};
 use fsmon_protocol::run::Outcome;
-use fsmon_protocol::spec::{Backend, Mode, Options, WatchSpec};
+use fsmon_protocol::spec::{After, Backend, Mode, Options, WatchSpec};
 use fsmon_protocol::status::{DefinedBy, WatchState};
 use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
 
 use crate::disk::{Disk, ROOT};
 
 pub const WATCH: WatchId = WatchId(1);
+
+/// How files are processed.
+#[derive(Clone, Copy)]
+pub struct Sort {
+    /// What a run is for.
+    pub mode: Mode,
+    /// Whether they are deleted then.
+    pub deletes: bool,
+}
 
 /// What is durable.
 #[derive(Default, Clone)]
@@ -46,8 +55,10 @@ pub struct Daemon {
     looks: VecDeque<LookRequest>,
     /// Each command with the files it was given, and in which version.
     pub running: HashMap<u64, Vec<Given>>,
-    /// What a run is for.
-    mode: Mode,
+    /// What is asked to be deleted after its run.
+    leaving: VecDeque<PutAwayRequest>,
+    /// How files are processed.
+    sort: Sort,
     opening: bool,
     /// The root as it was when it was opened.
     opened: u64,
@@ -71,7 +82,7 @@ pub fn settings() -> Settings {
     Settings { defaults: Options::default(), max_runs: 4 }
 }
 
-fn spec(mode: Mode) -> WatchSpec {
+fn spec(Sort { mode, deletes }: Sort) -> WatchSpec {
     let options = Options {
         command: Some(vec!["true".into()]),
         concurrency: Some(3),
@@ -82,6 +93,7 @@ fn spec(mode: Mode) -> WatchSpec {
         retries: Some(1000),
         mode: Some(mode),
         batch_max: (mode == Mode::Batch).then_some(3),
+        on_success: deletes.then_some(After::Delete),
         batch_wait: (mode == Mode::Batch).then_some(Span::millis(100)),
         ..Options::default()
     };
@@ -89,11 +101,11 @@ fn spec(mode: Mode) -> WatchSpec {
 }
 
 impl Daemon {
-    pub fn new(disk: &Disk, seed: u64, mode: Mode) -> Self {
+    pub fn new(disk: &Disk, seed: u64, sort: Sort) -> Self {
         let numbers = Numbers { seq: 1, run: 1, watch: 1 };
         let mut daemon = Self::with(Machine::new(settings(), numbers, seed), Stored::default());
-        daemon.mode = mode;
-        let command = Command::Add { spec: spec(mode), defined_by: DefinedBy::Runtime, only: None };
+        daemon.sort = sort;
+        let command = Command::Add { spec: spec(sort), defined_by: DefinedBy::Runtime, only: None };
         daemon.step(disk, Input::Command(1, Box::new(command)));
         while !daemon.store.is_empty() {
             daemon.commit(disk, usize::MAX);
@@ -110,7 +122,8 @@ impl Daemon {
             lists: VecDeque::new(),
             looks: VecDeque::new(),
             running: HashMap::new(),
-            mode: Mode::Each,
+            leaving: VecDeque::new(),
+            sort: Sort { mode: Mode::Each, deletes: false },
             opening: false,
             opened: ROOT,
             closing: false,
@@ -130,7 +143,11 @@ impl Daemon {
     }
 
     /// The daemon dies and starts again from what is durable; `lost` of what was handed to the store but not durable.
-    pub fn crash(self, disk: &mut Disk, seed: u64) -> Self {
+    pub fn crash(mut self, disk: &mut Disk, seed: u64) -> Self {
+        // Half of what was asked to be deleted is, and nobody is left to hear of it.
+        for request in std::mem::take(&mut self.leaving).into_iter().step_by(2) {
+            self.delete(disk, &request);
+        }
         disk.armed.clear();
         disk.queue.clear();
         disk.overflowed = false;
@@ -138,7 +155,7 @@ impl Daemon {
         let numbers = Numbers { seq: reserved, run: reserved, watch: 2 };
         let mut next = Self::with(Machine::new(settings(), numbers, seed), self.stored.clone());
         (next.told, next.processed, next.mono, next.reserved) = (self.told, self.processed, self.mono, reserved);
-        (next.seed, next.clock_set, next.mode) = (self.seed, self.clock_set, self.mode);
+        (next.seed, next.clock_set, next.sort) = (self.seed, self.clock_set, self.sort);
         // What was told and not stored was not told, as far as the next one knows.
         let durable: BTreeSet<u64> = next.stored.journal.iter().map(|r| r.record.seq).collect();
         next.told.retain(|row| durable.contains(&row.record.seq));
@@ -146,7 +163,7 @@ impl Daemon {
             println!("> Listed crash {}", next.story());
         }
         let row = next.stored.row.clone().unwrap();
-        next.machine.add_stored(row, spec(next.mode)).unwrap();
+        next.machine.add_stored(row, spec(next.sort)).unwrap();
         for node in next.stored.nodes.clone().into_values() {
             assert!(next.machine.restore(WATCH, node));
         }
@@ -242,6 +259,7 @@ impl Daemon {
                     assert!(!given.iter().any(runs), "two runs of one file at once: {request:?}");
                     self.running.insert(request.run, given);
                 }
+                Effect::PutAway(request) => self.leaving.push_back(request),
                 Effect::Close(_) => {
                     // What is under way may still be answered; what is not yet begun is not.
                     self.closing = true;
@@ -340,6 +358,39 @@ impl Daemon {
         let looked = Looked { watch: WATCH, folder: request.folder, tag: request.tag, result };
         self.step(disk, Input::Looked(vec![looked]));
         true
+    }
+
+    /// Deletes one file whose run is over, and answers.
+    pub fn put_away(&mut self, disk: &mut Disk) -> bool {
+        self.let_go(disk);
+        let Some(request) = self.leaving.pop_front() else { return false };
+        let result = self.delete(disk, &request);
+        self.step(disk, Input::PutAway { watch: WATCH, node: request.node, result });
+        true
+    }
+
+    fn delete(&self, disk: &mut Disk, request: &PutAwayRequest) -> PutAway {
+        let (folder, name) = match request.rel.as_bytes().iter().rposition(|&byte| byte == b'/') {
+            Some(at) => (&request.rel.as_bytes()[..at], &request.rel.as_bytes()[at + 1..]),
+            None => (&b""[..], request.rel.as_bytes()),
+        };
+        if disk.away || disk.root != self.opened {
+            return PutAway::Kept("the root is another one".to_owned());
+        }
+        let folder = disk.resolve(folder).filter(|&folder| disk.is_dir(folder));
+        let Some((folder, inode)) = folder.and_then(|folder| Some((folder, disk.child(folder, name)?))) else {
+            return PutAway::Gone;
+        };
+        let found = disk.stat(inode).fingerprint;
+        let is = |f: fsmon_protocol::fingerprint::Fingerprint| (f.inode, f.size, f.mtime);
+        if is(found) != is(request.given) {
+            return PutAway::Changed;
+        }
+        let version = disk.inodes[&inode].version;
+        let done = self.processed.get(request.rel.as_bytes()).copied();
+        assert_eq!(done, Some(version), "seed {}: deleted unprocessed: {request:?}\n{}", self.seed, self.story());
+        disk.remove(folder, name);
+        PutAway::Deleted
     }
 
     /// Makes up to `n` operations durable.

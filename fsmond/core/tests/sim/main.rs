@@ -11,7 +11,7 @@ mod disk;
 
 use std::collections::BTreeSet;
 
-use daemon::{Daemon, deleted, played, text};
+use daemon::{Daemon, Sort, deleted, played, text};
 use disk::{Disk, ROOT};
 use fastrand::Rng;
 use fsmon_core::io::Command;
@@ -107,6 +107,7 @@ fn come_to_rest(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng, seed: u6
         busy |= daemon.list(disk);
         busy |= daemon.look(disk);
         busy |= daemon.commit(disk, 1 + random.usize(..20));
+        busy |= daemon.put_away(disk);
         daemon.read_files(disk);
         busy |= daemon.end_run(disk, random.usize(..8), true);
         if busy {
@@ -162,10 +163,10 @@ fn check(daemon: &mut Daemon, disk: &Disk, seed: u64, renames: bool) {
 
 /// `renames`: folders and files are renamed too. Then a listing may be ahead of the events, and what it saw early be
 /// told as gone and come again; without, nothing that stayed is ever told as gone.
-fn history(seed: u64, crashes: bool, renames: bool, mode: Mode) {
+fn history(seed: u64, crashes: bool, renames: bool, sort: Sort) {
     let mut random = Rng::with_seed(seed);
     let mut disk = Disk::new(1_800_000_000_000_000_000);
-    let mut daemon = Daemon::new(&disk, seed, mode);
+    let mut daemon = Daemon::new(&disk, seed, sort);
     daemon.seed = seed;
     for step in 0..random.usize(20..200) {
         match random.u8(..25) {
@@ -181,7 +182,7 @@ fn history(seed: u64, crashes: bool, renames: bool, mode: Mode) {
                 daemon.read_files(&disk);
                 daemon.end_run(&disk, random.usize(..8), random.u8(..4) > 0);
             }
-            19 => drop(daemon.open(&mut disk)),
+            19 => drop(daemon.open(&mut disk) || daemon.put_away(&mut disk)),
             20..=22 => {
                 let span = [100_000, 5_000_000, 30_000_000, 600_000_000, 3_000_000_000];
                 daemon.pass(&mut disk, span[random.usize(..5)]);
@@ -202,6 +203,9 @@ fn history(seed: u64, crashes: bool, renames: bool, mode: Mode) {
     check(&mut daemon, &disk, seed, renames);
 }
 
+/// A run for each file, and they stay.
+const EACH: Sort = Sort { mode: Mode::Each, deletes: false };
+
 fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     match number("SIM_SEED") {
@@ -213,27 +217,36 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn nothing_is_lost_while_it_runs() {
     for seed in seeds() {
-        history(seed, false, true, Mode::Each);
+        history(seed, false, true, EACH);
     }
 }
 
 #[test]
 fn nothing_is_lost_over_crashes() {
     for seed in seeds() {
-        history(seed, true, true, Mode::Each);
+        history(seed, true, true, EACH);
     }
 }
 
 #[test]
 fn nothing_that_stayed_is_told_as_gone() {
     for seed in seeds() {
-        history(seed, true, false, Mode::Each);
+        history(seed, true, false, EACH);
     }
 }
 
 #[test]
 fn nothing_is_lost_in_batches_over_crashes() {
     for seed in seeds() {
-        history(seed, true, true, Mode::Batch);
+        history(seed, true, true, Sort { mode: Mode::Batch, ..EACH });
+    }
+}
+
+/// Files are deleted once they are processed: only those, and only in the version that was.
+#[test]
+fn nothing_is_deleted_that_was_not_processed() {
+    for seed in seeds() {
+        let mode = if seed % 2 == 0 { Mode::Each } else { Mode::Batch };
+        history(seed, true, seed % 3 == 0, Sort { mode, deletes: true });
     }
 }

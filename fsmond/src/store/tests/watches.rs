@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{Backend, CatchUp, Existing, Mode, OnSchedule, Options, Stdin, WatchSpec};
+use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Stdin, WatchSpec};
 use fsmon_protocol::units::{Size, Span, SpanOrOff};
 
 use super::*;
@@ -50,6 +50,8 @@ fn every_option() -> Options {
         mode: Some(Mode::Batch),
         batch_max: Some(50),
         batch_wait: Some(Span::millis(1)),
+        on_success: Some(After::Move("/done".into())),
+        on_failure: Some(After::Keep),
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fsmon_core::io::{
     Ack, Answer, Armed, Command, Covering, Effect, FolderProblem, Hint, HintWhat, Input, ListPart, ListRequest,
-    Listing, LookRequest, Looked, Now, OpenRequest, RootFacts, RootProblem, RunEnded, Seen, Settings, Sighting,
-    SpawnRequest, StoreOp, Token, WatchId,
+    Listing, LookRequest, Looked, Now, OpenRequest, PutAway, PutAwayRequest, RootFacts, RootProblem, RunEnded, Seen,
+    Settings, Sighting, SpawnRequest, StoreOp, Token, WatchId,
 };
 use fsmon_core::{Machine, Numbers};
+use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Outcome as Ended;
-use fsmon_protocol::spec::{Backend, Options};
+use fsmon_protocol::spec::{After, Backend, Options};
 use fsmon_protocol::units::Timestamp;
 use fsmon_protocol::{ApiError, RawPath};
 
@@ -31,6 +32,7 @@ pub struct Daemon {
     opens: VecDeque<OpenRequest>,
     lists: VecDeque<ListRequest>,
     looks: VecDeque<LookRequest>,
+    moves: VecDeque<PutAwayRequest>,
     roots: HashMap<WatchId, String>,
     running: BTreeMap<u64, Box<SpawnRequest>>,
     /// Parts that do not answer now.
@@ -59,6 +61,7 @@ impl Daemon {
             opens: VecDeque::new(),
             lists: VecDeque::new(),
             looks: VecDeque::new(),
+            moves: VecDeque::new(),
             roots: HashMap::new(),
             running: BTreeMap::new(),
             held: BTreeSet::new(),
@@ -93,6 +96,7 @@ impl Daemon {
         self.opens.clear();
         self.lists.clear();
         self.looks.clear();
+        self.moves.clear();
         self.running.clear();
         self.unanswered.clear();
         self.disk.disarm_all();
@@ -196,6 +200,7 @@ impl Daemon {
                     self.store.push_back((op, ack));
                 }
                 Effect::Spawn(request) => self.spawn(request)?,
+                Effect::PutAway(request) => self.moves.push_back(request),
                 Effect::EndRun(run) => {
                     let path = self.running.get(&run).map(|r| r.rel.text().into_owned()).unwrap_or_default();
                     self.came(Outcome::new(self.time(), &["kills", &path]));
@@ -255,7 +260,7 @@ impl Daemon {
     /// Lets every part that is not held answer, until there is nothing more to answer.
     pub fn pump(&mut self) -> Result<(), String> {
         for _ in 0..1_000_000 {
-            if !(self.read()? || self.open()? || self.list()? || self.look()? || self.commit()?) {
+            if !(self.read()? || self.open()? || self.list()? || self.look()? || self.put_away()? || self.commit()?) {
                 return Ok(());
             }
         }
@@ -348,6 +353,39 @@ impl Daemon {
             .map(|folder| request.names.iter().map(|name| (name.clone(), see(folder, name))).collect());
         let looked = Looked { watch: request.watch, folder: request.folder, tag: request.tag, result };
         self.step(Input::Looked(vec![looked]))?;
+        Ok(true)
+    }
+
+    /// Moves or deletes a file after its run. A folder that is not there is not made.
+    fn put_away(&mut self) -> Result<bool, String> {
+        if self.holds("moves") {
+            return Ok(false);
+        }
+        let Some(request) = self.moves.pop_front() else { return Ok(false) };
+        let path = request.root.join(request.rel.as_bytes()).text().into_owned();
+        let is = |f: Fingerprint| (f.inode, f.size, f.mtime);
+        let found = self.disk.resolve(path.as_bytes()).map(|inode| self.disk.stat(inode).fingerprint);
+        let result = match (found, &request.after) {
+            (None, _) => PutAway::Gone,
+            (Some(found), _) if is(found) != is(request.given) => PutAway::Changed,
+            (_, After::Move(folder)) if self.disk.resolve(folder.as_bytes()).is_none() => {
+                PutAway::Kept(format!("{folder} is not there"))
+            }
+            (_, After::Move(folder)) => {
+                let to = format!("{folder}/{}", request.rel.text());
+                self.disk.rename(&path, &to)?;
+                PutAway::Moved(to.as_str().into())
+            }
+            (_, After::Delete) => {
+                self.disk.remove(&path)?;
+                PutAway::Deleted
+            }
+            (_, After::Keep) => return Err(format!("what is kept was to be put away: {request:?}")),
+        };
+        let (word, rel) = (format!("{result:?}").to_lowercase(), request.rel.text().into_owned());
+        let word = word.split('(').next().unwrap_or_default().to_owned();
+        self.came(Outcome::new(self.time(), &["puts", &rel]).with("away", word).with("again", request.again));
+        self.step(Input::PutAway { watch: request.watch, node: request.node, result })?;
         Ok(true)
     }
 

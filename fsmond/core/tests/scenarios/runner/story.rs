@@ -95,7 +95,9 @@ impl Story {
         let (verb, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let rest = rest.trim();
         match verb {
-            "told" | "starts" | "kills" | "removed" | "counted" | "done" | "refused" => return self.expect(text),
+            "told" | "starts" | "kills" | "puts" | "removed" | "counted" | "done" | "refused" => {
+                return self.expect(text);
+            }
             "says" => return self.says(rest),
             "nothing" => return self.all_expected(),
             "skip" => return self.skip(rest),
