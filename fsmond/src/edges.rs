@@ -6,8 +6,8 @@
 
 use fsmon_core::Input;
 use fsmon_core::io::{
-    Ack, FolderProblem, Hint, ListRequest, LookRequest, Name, NodeId, OpenRequest, PutAwayRequest, RunId, Sighting,
-    SpawnRequest, Stat, StoreOp, WatchId,
+    Ack, FolderProblem, Hint, Kept, ListRequest, LookRequest, Name, NodeId, OpenRequest, PutAwayRequest, RunId,
+    Sighting, SpawnRequest, Stat, StoreOp, WatchId,
 };
 use fsmon_core::preview::Trial;
 use fsmon_protocol::event::Record;
@@ -75,6 +75,8 @@ pub trait History: Send + Sync {
     /// Facts about files, each by its watch, its place in the ledger and its path; in the order asked, so many at once
     /// as are in one reply.
     fn files(&self, files: Vec<(WatchId, u32, RawPath)>) -> BoxFuture<'_, Result<Vec<FileFacts>, ApiError>>;
+    /// What is kept of the watch of this name and path, where nothing defines it.
+    fn kept(&self, name: String, path: RawPath) -> BoxFuture<'_, Result<Option<Box<Kept>>, ApiError>>;
 }
 
 /// Reading folders beside the watches, as they read them: nothing is armed, nothing is kept.

@@ -303,6 +303,10 @@ pub enum WatchChangeStatus {
     Dropped,
     /// It was held, and what is there is taken as right and done: somebody said `accept`.
     Accepted,
+    /// Nothing defines it any more: it ended, and its ledger is kept for a while.
+    Detached,
+    /// It is defined again, and goes on from the ledger that was kept.
+    Attached,
 }
 
 impl WatchChangeStatus {
@@ -322,6 +326,8 @@ impl WatchChangeStatus {
             Self::Retried => "retried",
             Self::Dropped => "dropped",
             Self::Accepted => "accepted",
+            Self::Detached => "detached",
+            Self::Attached => "attached",
         }
     }
 }

@@ -149,6 +149,8 @@ pub struct Reloaded {
     pub detached: Vec<String>,
     /// Settings that changed and take effect only at the next start.
     pub at_restart: Vec<String>,
+    /// Watches that are in the file again, and go on from the ledger that was kept.
+    pub attached: Vec<String>,
 }
 
 /// What `add --dry-run` and `set --dry-run` found: nothing was changed.

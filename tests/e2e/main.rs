@@ -10,6 +10,7 @@ mod commands;
 mod complete;
 mod copying;
 mod crash;
+mod detached;
 mod doctor;
 mod dry_run;
 mod explain;

@@ -25,6 +25,7 @@ impl Reload {
         let mut changed = false;
         for (what, names) in [
             ("added", &done.added),
+            ("taken up again (only what changed meanwhile is processed)", &done.attached),
             ("changed", &done.changed),
             ("detached (the ledger is kept for 7 days)", &done.detached),
             ("only after the next start", &done.at_restart),

@@ -188,7 +188,13 @@ impl Fsmon for Fake {
 
     async fn reload(self, _: Context) -> Reply<Reloaded> {
         drop(self.ask("reload")?);
-        Ok(Reloaded { added: vec!["new".into()], changed: vec![], detached: vec![], at_restart: vec![] })
+        Ok(Reloaded {
+            added: vec!["new".into()],
+            changed: vec![],
+            detached: vec![],
+            at_restart: vec![],
+            attached: vec![],
+        })
     }
 
     async fn stop(self, _: Context) -> Reply<()> {

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use fsmon_protocol::ApiError;
+use fsmon_protocol::event::WatchChangeStatus;
 use fsmon_protocol::run::{Outcome, RunStatus};
 use fsmon_protocol::spec::WatchSpec;
 use fsmon_protocol::status::Counters;
 use fsmon_protocol::units::Timestamp;
 
 use crate::io::{
-    Ack, Effect, GapRow, Input, JournalRow, NodeRow, Now, RunId, RunRow, Settings, Token, WatchId, WatchRow,
+    Ack, Effect, GapRow, Input, JournalRow, NodeRow, Now, RunId, RunRow, Settings, StoreOp, Token, WatchId, WatchRow,
 };
 use crate::runs::Runs;
 use crate::shared::{Ctx, Shared};
@@ -53,6 +54,10 @@ pub struct Machine {
     touched: BTreeSet<WatchId>,
     /// The time of the newest record that was replayed: until then the daemon is known to have run.
     heard: Option<Timestamp>,
+    /// Watches that are restored and were not defined for a while: since when.
+    pub(crate) returned: BTreeMap<WatchId, Timestamp>,
+    /// Watches that were detached while commands of theirs ran: how often these would be tried again.
+    pub(crate) detached: BTreeMap<WatchId, u32>,
     /// The watch that started a run last: the next one's turn comes first.
     turn: WatchId,
 }
@@ -80,6 +85,8 @@ impl Machine {
             promises: HashMap::new(),
             touched: BTreeSet::new(),
             heard: None,
+            returned: BTreeMap::new(),
+            detached: BTreeMap::new(),
             turn: WatchId(0),
         }
     }
@@ -126,11 +133,26 @@ impl Machine {
         for row in lost {
             record_lost(row, &mut ctx);
         }
-        for watch in self.watches.values_mut() {
-            watch.replayed(self.heard, &mut ctx);
-            watch.drop_unwanted(&mut ctx);
-            watch.open(&mut ctx);
+        let all: Vec<WatchId> = self.watches.keys().copied().collect();
+        for id in all {
+            self.begin(id, now, out);
         }
+    }
+
+    /// A watch that is restored begins its work: what happened since it was last at work is found by a scan.
+    pub(crate) fn begin(&mut self, id: WatchId, now: Now, out: &mut Vec<Effect>) {
+        let (returned, heard) = (self.returned.remove(&id), self.heard);
+        self.detached.remove(&id);
+        self.with(id, now, out, |watch, ctx| {
+            watch.replayed(returned.or(heard), ctx);
+            if returned.is_some() {
+                watch.note(WatchChangeStatus::Attached, None, ctx);
+                ctx.store(StoreOp::Watch(watch.row()), None);
+                watch.adopt_runs(ctx);
+            }
+            watch.drop_unwanted(ctx);
+            watch.open(ctx);
+        });
     }
 
     /// Takes one input and appends what follows from it to `out`, in the order in which it must be done.
@@ -191,10 +213,13 @@ impl Machine {
                 if self.watches.contains_key(&watch) {
                     self.with(watch, now, out, |watch, ctx| watch.on_run_ended(&ended, ctx));
                 } else if let Some(run) = self.shared.runs.remove(ended.run) {
-                    // Its watch was removed meanwhile; the run is history all the same.
+                    // Its watch ended meanwhile; the run is history all the same, and counts if that comes back.
                     let status = match ended.outcome {
                         Outcome::Exited(0) => RunStatus::Ok,
                         Outcome::Interrupted => RunStatus::Interrupted,
+                        _ if self.detached.get(&run.watch).is_some_and(|&retries| run.attempt <= retries) => {
+                            RunStatus::Retry
+                        }
                         _ => RunStatus::Failed,
                     };
                     let mut ctx = Ctx { now, out, shared: &mut self.shared };
@@ -215,8 +240,11 @@ impl Machine {
                 if self.watches.contains_key(&watch) {
                     self.with(watch, now, out, |watch, ctx| watch.on_run_recorded(run, ctx));
                 } else if let Some(gone) = self.shared.runs.remove(run) {
+                    // It was not started: where the watch may come back, its file still waits.
+                    let back = self.detached.contains_key(&watch);
+                    let status = if back { RunStatus::Interrupted } else { RunStatus::Vanished };
                     let mut ctx = Ctx { now, out, shared: &mut self.shared };
-                    store_end(run, &gone, RunStatus::Vanished, None, None, &mut ctx);
+                    store_end(run, &gone, status, None, None, &mut ctx);
                 }
             }
             Ack::RunEnd(watch, run) => self.with(watch, now, out, |watch, ctx| watch.on_end_recorded(run, ctx.now)),

@@ -25,7 +25,7 @@ use super::reload::Reloader;
 use super::restore::Restored;
 use super::roles::{grants_of, warn_of_closed_socket};
 use super::setup::{OneWatch, Setup, Socket};
-use crate::edges::{HintRing, Inbox};
+use crate::edges::{HintRing, History, Inbox};
 use crate::engine::{self, Edges, EngineFailed, EngineHandle, EngineTask, Intake, NOBODY};
 use crate::host::clock;
 use crate::host::config::Config;
@@ -71,6 +71,7 @@ pub struct Daemon {
     requests: mpsc::Receiver<Request>,
     fatal: oneshot::Receiver<String>,
     reloader: Reloader,
+    history: Arc<dyn History>,
     log: LogHandle,
 }
 
@@ -124,9 +125,10 @@ impl Daemon {
             see_to(&engine, one).await?;
         }
         let stop = CancellationToken::new();
+        let history: Arc<dyn History> = Arc::new(reader);
         let server = Server {
             engine: engine.clone(),
-            history: Arc::new(reader),
+            history: Arc::clone(&history),
             folders,
             survey,
             control: Arc::new(control),
@@ -148,6 +150,7 @@ impl Daemon {
             requests,
             fatal,
             reloader,
+            history,
             log,
         })
     }
@@ -170,13 +173,13 @@ impl Daemon {
                     Asked::Stop | Asked::StopNow => return Why::Asked("signal"),
                     Asked::Reload => {
                         // Whatever went wrong is in the log.
-                        let _ = self.reloader.reload(&self.engine, &self.log).await;
+                        let _ = self.reloader.reload(&self.engine, &*self.history, &self.log).await;
                     }
                 },
                 Some(request) = self.requests.recv() => match request {
                     Request::Stop => return Why::Asked("fsmonctl stop"),
                     Request::Reload(reply) => {
-                        let answer = self.reloader.reload(&self.engine, &self.log).await;
+                        let answer = self.reloader.reload(&self.engine, &*self.history, &self.log).await;
                         // Whoever asked may have gone meanwhile.
                         drop(reply.send(answer));
                     }

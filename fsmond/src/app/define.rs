@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fsmon_core::io::{Answer, Command, Name};
-use fsmon_protocol::ApiError;
 use fsmon_protocol::spec::WatchSpec;
 use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::{ApiError, RawPath};
 use tokio::time::timeout;
 use tracing::{error, warn};
 
 use super::failure::Failure;
+use crate::edges::History;
 use crate::engine::EngineHandle;
 use crate::rpc::look_at;
 use crate::store::read_watches;
@@ -73,8 +74,22 @@ pub fn plain(mut spec: WatchSpec) -> WatchSpec {
 pub async fn add(engine: &EngineHandle, defined: Defined) -> Result<(), ApiError> {
     let Defined { spec, by } = defined;
     let only = look(&spec).await;
-    let adding = engine.command(Command::Add { spec, defined_by: by, only });
-    let Ok(answer) = timeout(LONGEST_ADD, adding).await else {
+    adding(engine, Command::Add { spec, defined_by: by, only }).await
+}
+
+/// Adds a watch of the config, or lets it go on from the ledger that was kept while it was not in there; tells whether
+/// it did. Where a file is by now what was a folder, or the other way round, that ledger is of no use.
+pub async fn add_or_attach(engine: &EngineHandle, history: &dyn History, spec: WatchSpec) -> Result<bool, ApiError> {
+    let kept = history.kept(spec.name.clone(), RawPath::from(spec.path.as_str())).await?;
+    let only = look(&spec).await;
+    match kept.filter(|kept| kept.row.only == only) {
+        None => adding(engine, Command::Add { spec, defined_by: DefinedBy::Config, only }).await.map(|()| false),
+        Some(kept) => adding(engine, Command::Attach { spec, only, kept }).await.map(|()| true),
+    }
+}
+
+async fn adding(engine: &EngineHandle, command: Command) -> Result<(), ApiError> {
+    let Ok(answer) = timeout(LONGEST_ADD, engine.command(command)).await else {
         warn!("a new watch is not recorded yet: the store is slow or cannot write");
         return Ok(());
     };

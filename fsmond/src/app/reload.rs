@@ -11,10 +11,11 @@ use fsmon_protocol::status::DefinedBy;
 use tracing::{error, info};
 
 use super::control::Defaults;
-use super::define::{self, Defined};
+use super::define;
 use super::failure::sentence;
 use super::roles::grants_of;
 use super::setup::{Setup, load_config, settings_of};
+use crate::edges::History;
 use crate::engine::EngineHandle;
 use crate::host::config::{Config, Diff};
 use crate::host::log::{Level, LogHandle};
@@ -57,14 +58,19 @@ impl Reloader {
     }
 
     /// Reads the config and does what differs. What fails of it is told and tried again at the next reload.
-    pub async fn reload(&mut self, engine: &EngineHandle, log: &LogHandle) -> Reply<Reloaded> {
+    pub async fn reload(&mut self, engine: &EngineHandle, history: &dyn History, log: &LogHandle) -> Reply<Reloaded> {
         notify::reloading();
-        let result = self.read_and_apply(engine, log).await;
+        let result = self.read_and_apply(engine, history, log).await;
         notify::ready();
         result
     }
 
-    async fn read_and_apply(&mut self, engine: &EngineHandle, log: &LogHandle) -> Reply<Reloaded> {
+    async fn read_and_apply(
+        &mut self,
+        engine: &EngineHandle,
+        history: &dyn History,
+        log: &LogHandle,
+    ) -> Reply<Reloaded> {
         log.reopen();
         let (file, one_watch) = (self.file.clone(), self.one_watch);
         let read = tokio::task::spawn_blocking(move || {
@@ -87,14 +93,14 @@ impl Reloader {
         };
         let diff = self.config.diff(&new);
         let mut problems = Vec::new();
-        let reloaded = self.apply(new, &diff, engine, log, &mut problems).await;
+        let reloaded = self.apply(new, &diff, (engine, history), log, &mut problems).await;
         if let Err(why) = engine.command(Command::Service(ServiceStatus::Reloaded)).await {
             problems.push(sentence(&why));
         }
         if problems.is_empty() {
             if !diff.is_empty() {
-                let Reloaded { added, changed, detached, at_restart } = &reloaded;
-                info!(?added, ?changed, ?detached, ?at_restart, now = ?diff.now, "config changed");
+                let Reloaded { added, attached, changed, detached, at_restart } = &reloaded;
+                info!(?added, ?attached, ?changed, ?detached, ?at_restart, now = ?diff.now, "config changed");
             }
             return Ok(reloaded);
         }
@@ -108,7 +114,7 @@ impl Reloader {
         &mut self,
         new: Config,
         diff: &Diff,
-        engine: &EngineHandle,
+        (engine, history): (&EngineHandle, &dyn History),
         log: &LogHandle,
         problems: &mut Vec<String>,
     ) -> Reloaded {
@@ -117,11 +123,11 @@ impl Reloader {
             changed: Vec::new(),
             detached: Vec::new(),
             at_restart: diff.at_restart.iter().map(ToString::to_string).collect(),
+            attached: Vec::new(),
         };
         let old = std::mem::replace(&mut self.config, new);
         for name in &diff.detached {
-            let remove = Command::Remove { watches: vec![name.clone()], kill: false, by: DefinedBy::Config };
-            match engine.command(remove).await {
+            match engine.command(Command::Detach(name.clone())).await {
                 Ok(_) => done.detached.push(name.clone()),
                 Err(why) => problems.push(format!("watch '{name}': {}", sentence(&why))),
             }
@@ -150,9 +156,9 @@ impl Reloader {
             }
         }
         for spec in &diff.added {
-            let defined = Defined { spec: spec.clone(), by: DefinedBy::Config };
-            match define::add(engine, defined).await {
-                Ok(()) => done.added.push(spec.name.clone()),
+            match define::add_or_attach(engine, history, spec.clone()).await {
+                Ok(true) => done.attached.push(spec.name.clone()),
+                Ok(false) => done.added.push(spec.name.clone()),
                 Err(why) => {
                     problems.push(format!("watch '{}': {}", spec.name, sentence(&why)));
                     self.not_taken(&spec.name);

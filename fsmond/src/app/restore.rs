@@ -1,5 +1,6 @@
 //! From the store to the machine: every defined watch with its ledger, brought up to the last journal record.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fsmon_core::io::{Held, RunRow, StoreOp, WatchId, WatchRow};
@@ -102,21 +103,36 @@ fn load(setup: &Setup, opened: &Opened, defined: &[Defined]) -> Result<Loaded, S
     let mut first = Vec::new();
     let mut new: Vec<Defined> = defined.to_vec();
     let mut upto = None;
+    // Watches that nothing defines any more, and whether the journal has what their ledger does not hold.
+    let mut gone = BTreeMap::new();
     // The newest first: should there be two of one name and path, the older one was detached long ago.
     for row in opened.watches.iter().rev() {
         let of_row = |d: &Defined| *d.spec.name == *row.name && RawPath::from(d.spec.path.as_str()) == row.path;
+        let detached = opened.detached.get(&row.id);
         if let Some(at) = new.iter().position(of_row) {
-            upto = Some(upto.map_or(row.upto, |least: u64| least.min(row.upto)));
             load_watch(&mut machine, &opened.store, row.clone(), new.remove(at))?;
+            if let Some(&since) = detached {
+                machine.returns(row.id, since);
+            }
+        } else if detached.is_none() {
+            gone.insert(row.id, (row, false));
         } else {
-            // A ledger that nobody brings up to date would keep the journal from ever being shortened.
-            warn!(watch = &*row.name, "no longer defined: its ledger is removed");
-            first.push(Effect::Store(StoreOp::WatchRemoved(row.id), None));
+            continue;
         }
+        upto = Some(upto.map_or(row.upto, |least: u64| least.min(row.upto)));
     }
     opened.store.open_gaps()?.into_iter().for_each(|gap| machine.restore_gap(gap));
     if let Some(upto) = upto {
-        opened.store.replay(upto, |row| machine.replay(now, &row))?;
+        opened.store.replay(upto, |record| {
+            machine.replay(now, &record);
+            if let Some((row, behind)) = record.watch.and_then(|id| gone.get_mut(&id)) {
+                *behind |= record.record.seq > row.upto;
+            }
+        })?;
+    }
+    for (row, behind) in gone.into_values() {
+        warn!(watch = &*row.name, "no longer defined: it is detached, its ledger is kept for 7 days");
+        machine.detach_stored(now, row, behind, &mut first);
     }
     if opened.set_aside.is_some() {
         let ids = opened.next_watch..;

@@ -126,6 +126,8 @@ fn log_watch(watch: &str, change: &WatchChange) {
     }
     match change.status {
         WatchChangeStatus::Added => line!(info, "watch added"),
+        WatchChangeStatus::Detached => line!(info, "watch detached"),
+        WatchChangeStatus::Attached => line!(info, "watch taken up again"),
         WatchChangeStatus::Removed => line!(info, "watch removed"),
         WatchChangeStatus::Changed => line!(info, "watch changed"),
         WatchChangeStatus::Ready => line!(info, "watch ready"),

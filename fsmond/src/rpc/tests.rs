@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fsmon_core::io::{
-    Answer, Command, Covering, FolderProblem, JournalRow, Name, RunId, Sighting, Stat, StoreOp, WatchId,
+    Answer, Command, Covering, FolderProblem, JournalRow, Kept, Name, RunId, Sighting, Stat, StoreOp, WatchId,
 };
 use fsmon_core::preview::{Preview, Trial};
 use fsmon_core::{Effect, Input, Now};
@@ -93,6 +93,9 @@ impl History for FakeHistory {
             processed: None,
         };
         async move { Ok(files.into_iter().map(facts).collect()) }.boxed()
+    }
+    fn kept(&self, _: String, _: RawPath) -> BoxFuture<'_, Result<Option<Box<Kept>>, ApiError>> {
+        async { Ok(None) }.boxed()
     }
 }
 

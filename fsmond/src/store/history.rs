@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
-use fsmon_core::io::{RunId, WatchId};
+use fsmon_core::io::{Kept, RunId, WatchId};
 use fsmon_protocol::event::Record;
 use fsmon_protocol::run::{RunInfo, RunStatus};
 use fsmon_protocol::status::GapInfo;
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::columns::{self, Sql};
 use super::output::Outputs;
 use super::writer::Request;
-use super::{files, gaps, journal, runs};
+use super::{detached, files, gaps, journal, runs};
 use crate::edges::{FileFacts, GapsQuery, History, JournalPage, JournalQuery, RunOutput, RunsQuery};
 
 /// How many journal rows are looked at before a commit has its turn.
@@ -82,6 +82,10 @@ impl History for Reader {
     fn files(&self, files: Vec<(WatchId, u32, RawPath)>) -> BoxFuture<'_, Result<Vec<FileFacts>, ApiError>> {
         self.ask(move |answer| What::Files(files, answer))
     }
+
+    fn kept(&self, name: String, path: RawPath) -> BoxFuture<'_, Result<Option<Box<Kept>>, ApiError>> {
+        self.ask(move |answer| What::Kept(name, path, answer))
+    }
 }
 
 /// Holds a question's place among those that wait, until it is answered or given up.
@@ -104,6 +108,7 @@ enum What {
     Runs(RunsQuery, Answer<Vec<RunInfo>>),
     Gaps(GapsQuery, Answer<Vec<GapInfo>>),
     Files(Vec<(WatchId, u32, RawPath)>, Answer<Vec<FileFacts>>),
+    Kept(String, RawPath, Answer<Option<Box<Kept>>>),
     Output { run: RunId, offset: u64, max: usize, answer: Answer<RunOutput> },
 }
 
@@ -121,6 +126,10 @@ impl Question {
             What::Runs(query, answer) => send(answer, runs::list(conn, &query).map_err(|e| unreadable(&e))),
             What::Gaps(query, answer) => send(answer, gaps::list(conn, &query).map_err(|e| unreadable(&e))),
             What::Files(all, answer) => send(answer, files::facts(conn, &all).map_err(|e| unreadable(&e))),
+            What::Kept(name, path, answer) => {
+                let kept = detached::kept(conn, &name, &path).map(|kept| kept.map(Box::new));
+                send(answer, kept.map_err(|e| unreadable(&e)));
+            }
             What::Output { run, offset, max, answer } => send(answer, output(conn, outputs, run, offset, max)),
         }
         None

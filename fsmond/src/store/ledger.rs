@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 
 use super::columns::{self, Binder, Sql};
 
-/// Everything but how far the ledger is: only a checkpoint moves that, since it is the only one that writes the rows.
+/// A watch that writes its row is defined. Everything but how far the ledger is: only a checkpoint moves that, since it is the only one that writes the rows.
 /// A watch whose number said more than its rows hold would forget, in a crash, what lies between.
 const WRITE_WATCH: &str = "INSERT INTO watch (id, name, path, defined_by, only_name, added, baseline_done, \
      paused, last_due, root_fs, root_inode, root_mount, upto, accepting, owed_due, owed_attempts, held, \
@@ -19,7 +19,7 @@ const WRITE_WATCH: &str = "INSERT INTO watch (id, name, path, defined_by, only_n
      paused = excluded.paused, last_due = excluded.last_due, root_fs = excluded.root_fs, \
      root_inode = excluded.root_inode, root_mount = excluded.root_mount, accepting = excluded.accepting, \
      owed_due = excluded.owed_due, owed_attempts = excluded.owed_attempts, held = excluded.held, \
-     held_until_root = excluded.held_until_root";
+     held_until_root = excluded.held_until_root, detached = NULL, behind = NULL";
 
 const WRITE_UPTO: &str = "UPDATE watch SET upto = ?2 WHERE id = ?1";
 

@@ -7,6 +7,7 @@
 //! stands in them), `transaction` and `writer` (the thread), `history` (questions), `retention` (what goes), `watches_toml`.
 
 mod columns;
+mod detached;
 mod error;
 mod files;
 mod gaps;
@@ -27,10 +28,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fsmon_core::io::{GapRow, JournalRow, NodeRow, RunId, RunRow, WatchId, WatchRow};
+use fsmon_protocol::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -72,6 +75,8 @@ pub struct Opened {
     pub next_watch: u32,
     /// The watches, by number.
     pub watches: Vec<WatchRow>,
+    /// Those of them that nothing defined, and since when.
+    pub detached: BTreeMap<WatchId, Timestamp>,
     /// Whether the last stop was clean. After any other, runs may be unfinished and their processes alive.
     pub clean: bool,
     /// Whether there was no database before: either at all, or because `set_aside` tells of a damaged one.
@@ -114,6 +119,7 @@ impl Store {
         let open::Found { database: open::Database { conn, numbers, clean }, fresh, set_aside, notices } = found;
         let outputs = Outputs::open(dir)?;
         let watches = ledger::watches(&conn)?;
+        let detached = detached::all(&conn)?;
         let volume = Volume::load(&conn, clean)?;
         let store = Self { conn, dir: dir.into(), outputs, inbox, options, numbers, volume, clean };
         Ok(Opened {
@@ -122,6 +128,7 @@ impl Store {
             next_watch: u32::try_from(numbers.watch).unwrap_or(u32::MAX),
             store,
             watches,
+            detached,
             clean,
             fresh,
             set_aside,

@@ -1,4 +1,5 @@
-//! What goes: records and runs that are too old or too many, and output files that belong to no run.
+//! What goes: records and runs that are too old or too many, output files that belong to no run, and ledgers that
+//! nobody came back to.
 //!
 //! Done in small steps between commits. Never touches a record that a ledger still has to replay, the latest record,
 //! or a run that has not ended.
@@ -12,7 +13,7 @@ use rusqlite::Connection;
 use super::columns::{self, Sql};
 use super::output::Outputs;
 use super::schema::{meta, set_meta};
-use super::{StoreOptions, gaps, journal, runs};
+use super::{StoreOptions, detached, gaps, journal, runs};
 
 /// How many rows a step takes at least, where there are so many. While more is stored than that, a step takes twice
 /// what was stored since the last one, so that it always catches up.
@@ -93,6 +94,7 @@ impl Keeper {
         let transaction = conn.unchecked_transaction()?;
         let taken = take(conn, *volume, self.options, limit)?;
         gaps::forget(conn, Timestamp::now().minus(self.options.keep))?;
+        let forgotten = detached::forget(conn, Timestamp::now().minus(detached::KEPT), taken.upto)?;
         transaction.commit()?;
         *volume = taken.volume;
         for run in taken.runs {
@@ -100,7 +102,7 @@ impl Keeper {
         }
         let vacuumed = give_back(conn)?;
         let swept = self.sweep(conn, outputs)?;
-        if taken.rows > 0 || vacuumed || swept {
+        if taken.rows + forgotten > 0 || vacuumed || swept {
             self.due = Instant::now() + BUSY;
         }
         Ok(())
@@ -128,6 +130,8 @@ impl Keeper {
 /// What one step took.
 struct Taken {
     rows: u64,
+    /// Records up to this number are gone with it; 0: none.
+    upto: u64,
     volume: Volume,
     runs: Vec<RunId>,
 }
@@ -144,7 +148,8 @@ fn take(conn: &Connection, mut volume: Volume, options: StoreOptions, limit: u64
     let records = candidates(
         conn,
         &format!(
-            "SELECT seq, time, {} FROM journal WHERE seq <= (SELECT coalesce(min(upto), {}) FROM watch) \
+            "SELECT seq, time, {} FROM journal WHERE seq <= (SELECT coalesce(min(upto), {}) FROM watch \
+             WHERE detached IS NULL) \
              AND seq < (SELECT max(seq) FROM journal) ORDER BY seq LIMIT ?1",
             journal::BYTES_SQL,
             i64::MAX
@@ -186,7 +191,7 @@ fn take(conn: &Connection, mut volume: Volume, options: StoreOptions, limit: u64
     for run in &gone {
         delete.execute([run.cast_signed()])?;
     }
-    Ok(Taken { rows, volume, runs: gone })
+    Ok(Taken { rows, upto: last_record.unwrap_or(0), volume, runs: gone })
 }
 
 fn candidates(conn: &Connection, sql: &str, limit: u64) -> Sql<Vec<Candidate>> {

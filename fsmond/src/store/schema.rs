@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 7] = [V1, V2, V3, V4, V5, V6, V7];
+const MIGRATIONS: [&str; 8] = [V1, V2, V3, V4, V5, V6, V7, V8];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -158,6 +158,12 @@ ALTER TABLE watch ADD COLUMN held_until_root INTEGER; -- whether it ends by itse
 const V7: &str = "
 ALTER TABLE runs ADD COLUMN files INTEGER; -- how many; none: it is for one file alone
 ALTER TABLE journal ADD COLUMN files INTEGER;
+";
+
+/// The ledger of a watch that nothing defines any more is kept for a while.
+const V8: &str = "
+ALTER TABLE watch ADD COLUMN detached INTEGER; -- since when nothing defines it; none: it is defined
+ALTER TABLE watch ADD COLUMN behind INTEGER; -- whether the journal has records of it that its ledger does not hold
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

@@ -7,7 +7,7 @@ use fsmon_protocol::event::What;
 
 use super::columns::Sql;
 use super::retention::Volume;
-use super::{Numbers, Store, gaps, journal, ledger, runs};
+use super::{Numbers, Store, detached, gaps, journal, ledger, runs};
 
 /// What one transaction came to, taken over once it is durable.
 pub(super) struct Written {
@@ -59,6 +59,10 @@ pub(super) fn run<'o>(store: &Store, operations: impl Iterator<Item = &'o StoreO
             StoreOp::WatchRemoved(id) => {
                 ledger::remove_watch(conn, *id)?;
                 gaps::end(conn, *id)?;
+            }
+            StoreOp::Detached { watch, since, behind } => {
+                detached::mark(conn, *watch, *since, *behind)?;
+                gaps::end(conn, *watch)?;
             }
             // Written before.
             StoreOp::SaveWatches(_) => {}

@@ -51,7 +51,7 @@ words! {
     WatchChangeStatus {
         Added = "added", Removed = "removed", Changed = "changed", Waiting = "waiting", Held = "held",
         Degraded = "degraded", Recovered = "recovered", Paused = "paused", Resumed = "resumed", Ready = "ready",
-        Retried = "retried", Dropped = "dropped", Accepted = "accepted",
+        Retried = "retried", Dropped = "dropped", Accepted = "accepted", Detached = "detached", Attached = "attached",
     }
     DefinedBy { Runtime = "runtime", Config = "config" }
 }

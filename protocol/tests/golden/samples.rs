@@ -107,7 +107,7 @@ words! {
     Trigger { FileChange, Recovery, Scheduled, Manual }
     WatchChangeStatus {
         Added, Removed, Changed, Waiting, Held, Degraded, Recovered, Paused, Resumed, Ready, Retried,
-        Dropped, Accepted,
+        Dropped, Accepted, Detached, Attached,
     }
     Verdict { Well, Note, Bad }
     WatchState { Watching, Scanning, Degraded, Waiting, Held, Paused, Stuck }
@@ -371,6 +371,7 @@ pub fn replies() -> Vec<FsmonResponse> {
         changed: vec!["b".into()],
         detached: vec!["c".into()],
         at_restart: vec!["socket".into()],
+        attached: vec!["d".into()],
     };
     vec![
         FsmonResponse::Status(Ok(daemon())),

@@ -4,6 +4,7 @@
 mod add;
 mod aside;
 mod change;
+mod detach;
 mod dry;
 mod explain;
 mod files;
@@ -34,6 +35,8 @@ impl Machine {
         let outcome = match command {
             Command::Add { spec, defined_by, only } => self.add(now, spec, defined_by, only, out),
             Command::Remove { watches, kill, by } => self.remove(now, &watches, kill, by, out),
+            Command::Detach(watch) => self.detach(now, &watch, out),
+            Command::Attach { spec, only, kept } => self.attach(now, spec, only, *kept, out),
             Command::Show(watches) => self.show(now, &watches),
             Command::Set { watch, options, unset, by } => self.set(now, &watch, options, &unset, by, out),
             Command::DryAdd { spec, only } => self.dry_add(spec, only),

@@ -15,7 +15,7 @@ use fsmon_protocol::units::SpanOrOff;
 use fsmon_protocol::verify::DifferenceKind;
 use std::sync::Arc;
 
-use super::{FolderProblem, Name, NodeId, Stat, WatchId};
+use super::{FolderProblem, Kept, Name, NodeId, Stat, WatchId};
 use crate::preview::Trial;
 
 /// What somebody wants of the machine: one variant per verb.
@@ -38,6 +38,17 @@ pub enum Command {
         kill: bool,
         /// Only a watch of this origin may be removed; the config reader removes those of the file.
         by: DefinedBy,
+    },
+    /// A watch of the config is not in it any more: it ends, and its ledger is kept.
+    Detach(String),
+    /// A watch whose ledger was kept is in the config again: it goes on from there.
+    Attach {
+        /// As it is defined now.
+        spec: WatchSpec,
+        /// Where PATH is one file: its name.
+        only: Option<Name>,
+        /// What was kept.
+        kept: Box<Kept>,
     },
     /// Tell about these watches (none named: all).
     Show(Vec<String>),

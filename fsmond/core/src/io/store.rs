@@ -31,6 +31,15 @@ pub enum StoreOp {
     Watch(WatchRow),
     /// A watch is no more: its row and its ledger go, its journal and runs stay until retention takes them.
     WatchRemoved(WatchId),
+    /// Nothing defines a watch any more: its row and its ledger are kept for a while, should it come back.
+    Detached {
+        /// The watch.
+        watch: WatchId,
+        /// Since when.
+        since: Timestamp,
+        /// The journal has records of it that its ledger does not hold, or will have.
+        behind: bool,
+    },
     /// The watches made at run time, all of them, for `watches.toml`.
     SaveWatches(Vec<WatchSpec>),
 }
@@ -128,6 +137,19 @@ pub struct WatchRow {
     pub upto: u64,
     /// A person said that what is there is right and done, and the reconcile that takes it so is not complete.
     pub accepting: bool,
+}
+
+/// What is kept of a watch that nothing defined for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its row.
+    pub row: WatchRow,
+    /// Since when nothing defined it.
+    pub since: Timestamp,
+    /// Its ledger.
+    pub nodes: Vec<NodeRow>,
+    /// The records of it that the ledger does not hold, in order.
+    pub journal: Vec<JournalRow>,
 }
 
 /// A gap that no reconcile has closed.

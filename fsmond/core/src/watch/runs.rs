@@ -136,6 +136,18 @@ impl Watch {
         }
     }
 
+    /// Commands that ran on while nothing defined the watch are those of its files again.
+    pub fn adopt_runs(&mut self, ctx: &mut Ctx<'_>) {
+        for id in ctx.shared.runs.of(self.id) {
+            let Some(run) = ctx.shared.runs.get_mut(id).filter(|run| matches!(run.aim, Aim::File)) else { continue };
+            let at = self.tree.resolve(run.rel.as_bytes()).filter(|&at| self.pending.get(at).is_some());
+            if let Some(at) = at {
+                run.node = self.tree.id(at);
+                self.pending.set_stage(at, Stage::Running(id, false), u64::MAX);
+            }
+        }
+    }
+
     /// A command ended.
     pub fn on_run_ended(&mut self, ended: &RunEnded, ctx: &mut Ctx<'_>) {
         let Some(run) = ctx.shared.runs.get(ended.run) else { return };

@@ -424,7 +424,7 @@ impl Daemon {
                     }
                 }
                 StoreOp::Watch(row) => self.stored.row = Some(row),
-                StoreOp::WatchRemoved(_) | StoreOp::SaveWatches(_) => {}
+                StoreOp::WatchRemoved(_) | StoreOp::Detached { .. } | StoreOp::SaveWatches(_) => {}
             }
             acks.extend(ack);
         }

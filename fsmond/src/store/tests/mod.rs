@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod detached;
 mod faults;
 mod history;
 mod migration;

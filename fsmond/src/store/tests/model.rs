@@ -49,7 +49,7 @@ impl Model {
                 self.watches.remove(&id.0);
                 self.nodes.retain(|(watch, _), _| *watch != id.0);
             }
-            StoreOp::SaveWatches(_) => {}
+            StoreOp::Detached { .. } | StoreOp::SaveWatches(_) => {}
         }
     }
 

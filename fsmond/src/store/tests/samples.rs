@@ -193,7 +193,7 @@ pub(super) fn every_record() -> Vec<JournalRow> {
         .collect()
 }
 
-const WATCH_CHANGES: [WatchChangeStatus; 10] = [
+const WATCH_CHANGES: [WatchChangeStatus; 12] = [
     WatchChangeStatus::Added,
     WatchChangeStatus::Removed,
     WatchChangeStatus::Changed,
@@ -204,6 +204,8 @@ const WATCH_CHANGES: [WatchChangeStatus; 10] = [
     WatchChangeStatus::Paused,
     WatchChangeStatus::Resumed,
     WatchChangeStatus::Ready,
+    WatchChangeStatus::Detached,
+    WatchChangeStatus::Attached,
 ];
 
 pub(super) fn run_start(run: u64) -> RunRow {

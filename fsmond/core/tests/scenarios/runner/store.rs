@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use fsmon_core::io::{GapRow, JournalRow, NodeRow, RunId, RunRow, Settings, StoreOp, WatchId, WatchRow};
+use fsmon_core::io::{GapRow, JournalRow, Kept, NodeRow, RunId, RunRow, Settings, StoreOp, WatchId, WatchRow};
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::event::{Gap, What};
 use fsmon_protocol::spec::WatchSpec;
+use fsmon_protocol::units::Timestamp;
 
 /// What is durable.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub struct Stored {
     /// Gaps that are open; they outlive the journal.
     gaps: BTreeMap<u64, GapRow>,
     runs: BTreeMap<u64, (RunRow, bool)>,
+    /// Watches that nothing defines any more, and since when.
+    detached: BTreeMap<WatchId, Timestamp>,
 }
 
 impl Stored {
@@ -64,6 +67,16 @@ impl Stored {
         }
     }
 
+    /// What is kept of a watch of this name that nothing defines.
+    pub fn kept(&self, name: &str) -> Option<Kept> {
+        let (&id, &since) = self.detached.iter().rev().find(|(id, _)| *self.rows[id].name == *name)?;
+        let row = self.rows[&id].clone();
+        let nodes = self.nodes.range((id, 0)..=(id, u32::MAX)).map(|(_, node)| node.clone()).collect();
+        let missing = |record: &&JournalRow| record.watch == Some(id) && record.record.seq > row.upto;
+        let journal = self.journal.iter().filter(missing).cloned().collect();
+        Some(Kept { row, since, nodes, journal })
+    }
+
     /// Makes one operation durable.
     pub fn keep(&mut self, op: StoreOp) -> Result<(), String> {
         match op {
@@ -97,7 +110,14 @@ impl Stored {
                     self.nodes.insert((watch, row.index), row);
                 }
             }
-            StoreOp::Watch(row) => drop(self.rows.insert(row.id, row)),
+            StoreOp::Watch(row) => {
+                self.detached.remove(&row.id);
+                self.rows.insert(row.id, row);
+            }
+            StoreOp::Detached { watch, since, .. } => {
+                self.detached.insert(watch, since);
+                self.gaps.retain(|_, gap| gap.watch != watch);
+            }
             StoreOp::WatchRemoved(id) => {
                 self.rows.remove(&id);
                 self.nodes.retain(|&(watch, _), _| watch != id);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fsmon_core::io::{Answer, Command, ComparedTo, Comparison, FoldersQuery, Settings, WatchId};
+use fsmon_core::io::{Answer, Command, ComparedTo, Comparison, FoldersQuery, Name, Settings, WatchId};
 use fsmon_protocol::RawPath;
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::run::Outcome as Ended;
@@ -114,6 +114,7 @@ impl Story {
             "clock" => self.clock(rest),
             "watch" => self.watch(rest),
             "add" => self.add(rest),
+            "configure" => self.configure(rest),
             "say" => self.say(rest),
             "limit" => self.limit(rest),
             "ends" => self.ends(rest),
@@ -311,15 +312,32 @@ impl Story {
             root.clone_into(&mut self.daemon.frame.root);
             self.daemon.disk.wall = WALL + i64::try_from(self.daemon.time()).unwrap_or_default();
         }
+        let (spec, only) = self.spec(path, options)?;
+        let id = WatchId(u32::try_from(self.watches.len()).unwrap_or_default() + 1);
+        self.watches.insert(spec.name.clone(), id);
+        self.daemon.command(Command::Add { spec, defined_by: DefinedBy::Runtime, only })
+    }
+
+    /// A watch of the config, which is not in it from `say detach` on.
+    fn configure(&mut self, rest: &str) -> Result<(), String> {
+        let (path, options) = rest.split_once(' ').unwrap_or((rest, ""));
+        self.daemon.disk.mkdirs(path)?;
+        let (spec, only) = self.spec(path, options)?;
+        if let Some(kept) = self.daemon.stored.kept(&spec.name) {
+            return self.daemon.command(Command::Attach { spec, only, kept: Box::new(kept) });
+        }
+        path.clone_into(&mut self.daemon.frame.root);
+        self.daemon.disk.wall = WALL + i64::try_from(self.daemon.time()).unwrap_or_default();
+        self.daemon.command(Command::Add { spec, defined_by: DefinedBy::Config, only })
+    }
+
+    fn spec(&self, path: &str, options: &str) -> Result<(WatchSpec, Option<Name>), String> {
         let (name, options) = options_from(options)?;
         let name = name.unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default().to_owned());
-        let id = WatchId(u32::try_from(self.watches.len()).unwrap_or_default() + 1);
-        self.watches.insert(name.clone(), id);
-        let spec = WatchSpec { name, path: path.to_owned(), options };
         // A path that names a file is watched by its folder.
         let there = self.daemon.disk.resolve(path.as_bytes()).is_some_and(|i| !self.daemon.disk.is_dir(i));
         let only = there.then(|| path.rsplit('/').next().unwrap_or_default().as_bytes().into());
-        self.daemon.command(Command::Add { spec, defined_by: DefinedBy::Runtime, only })
+        Ok((WatchSpec { name, path: path.to_owned(), options }, only))
     }
 
     fn say(&mut self, rest: &str) -> Result<(), String> {
@@ -358,6 +376,7 @@ impl Story {
                 }
             }
             "accept" => Command::Accept(first),
+            "detach" => Command::Detach(first),
             "stop" => Command::Stop,
             other => return Err(format!("nobody can say '{other}'")),
         };
