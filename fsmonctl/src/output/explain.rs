@@ -6,7 +6,7 @@ use fsmon_protocol::file::{FileInfo, FileState};
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::path::{escape, tame};
 use fsmon_protocol::run::RunInfo;
-use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::status::{DefinedBy, WatchState};
 
 use super::files::ended;
 use super::gaps::open_gap;
@@ -125,12 +125,13 @@ impl Telling<'_> {
     /// Why nothing is to be done for a file.
     fn clean(&self, file: &FileInfo) -> String {
         let told = self.told;
-        let changed = matches!(told.disk, OnDisk::Missing | OnDisk::Here { as_known: Some(false), .. });
-        if changed {
-            return format!(
-                "as it was last seen nothing is to be done; it is another one by now, and {}",
-                self.found()
-            );
+        let now = match told.disk {
+            OnDisk::Missing => Some("it is not there any more"),
+            OnDisk::Here { as_known: Some(false), .. } => Some("it is another one by now"),
+            _ => None,
+        };
+        if let Some(now) = now {
+            return format!("as it was last seen nothing is to be done; {now}, which {}", self.found());
         }
         match told.runs_not {
             Some(RunsNot::NoCommand) => return "it is seen; the watch has no command to run".into(),
@@ -167,7 +168,23 @@ impl Telling<'_> {
 
     /// How what differs from the ledger will be found.
     fn found(&self) -> &'static str {
-        if self.told.unsettled { "is about to be looked at" } else { "is found by the next comparison" }
+        if self.told.unsettled {
+            "is about to be looked at"
+        } else if self.compares() {
+            "is found by the next comparison"
+        } else {
+            "is found when the watch goes on"
+        }
+    }
+
+    /// Whether the watch compares: not while it waits, is held, or hangs.
+    fn compares(&self) -> bool {
+        !matches!(self.told.state, WatchState::Held | WatchState::Stuck | WatchState::Waiting)
+    }
+
+    /// Whether it does so when it is asked to.
+    fn obeys(&self) -> bool {
+        self.compares() && self.told.state != WatchState::Paused
     }
 
     fn unknown(&self) -> String {
@@ -270,8 +287,10 @@ impl Telling<'_> {
             Standing::NotAFile if told.path == told.root => Some(format!("`fsmonctl show {name}` tells all of it")),
             Standing::NotAFile => None,
             _ if told.unsettled || matches!(told.disk, OnDisk::Missing | OnDisk::Unknown(_)) => None,
-            Standing::Unknown => Some(format!("`fsmonctl run-now {name}` compares now")),
-            Standing::File(FileState::Clean) if matches!(told.disk, OnDisk::Here { as_known: Some(false), .. }) => {
+            Standing::Unknown if self.obeys() => Some(format!("`fsmonctl run-now {name}` compares now")),
+            Standing::File(FileState::Clean)
+                if self.obeys() && matches!(told.disk, OnDisk::Here { as_known: Some(false), .. }) =>
+            {
                 Some(format!("`fsmonctl run-now {name}` compares now"))
             }
             Standing::File(FileState::Clean) if told.runs_not == Some(RunsNot::NoCommand) => {
