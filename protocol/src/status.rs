@@ -142,6 +142,8 @@ pub struct WatchStatus {
     pub gaps: Vec<GapInfo>,
     /// The next five occurrences, as RFC 3339 in the zone of the schedule.
     pub next_dates: Vec<String>,
+    /// What somebody who adds or changes it should know although it was done; each a sentence.
+    pub warnings: Vec<String>,
 }
 
 /// The daemon at a glance.

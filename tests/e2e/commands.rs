@@ -1,6 +1,7 @@
 //! Commands that hang, fail, flood, leave children, or can't be started.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use fsmon_tests::{Daemon, DaemonOptions, process};
@@ -208,4 +209,33 @@ fn a_command_that_changes_its_own_file_is_stopped_from_going_round() {
     d.wait_state("data", "held");
     let count = fs::read_to_string(&out).unwrap().lines().count();
     assert!((5..20).contains(&count), "{count} runs");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_warned_of_and_may_come_later() {
+    let d = Daemon::start();
+    let (root, bin) = (d.root(), d.dir("bin"));
+    let tool = bin.join("later");
+    let path = format!("PATH={}:/usr/bin:/bin", bin.display());
+    let add = ["add", "--retries", "0", "--env", &path, root.to_str().unwrap(), "--", "later", "{path}"];
+    let said = d.ctl([&["-q"], &add[..]].concat()).ok();
+    for part in ["warning:", "'later' was not found in PATH", "install it, or give the whole path", "'data' fail"] {
+        assert!(said.complaint().contains(part), "{part}: {}", said.complaint());
+    }
+    assert!(!said.complaint().contains(bin.to_str().unwrap()), "no value of the environment is told");
+    fs::write(root.join("a"), "1").unwrap();
+    d.until("its run fails", || d.show("data")["failed"] == 1);
+    fs::write(&tool, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o644)).unwrap();
+    let set = |command: &str| d.json(["set", "data", "--", command, "{path}"]).remove(0)["warnings"].clone();
+    assert!(set("later")[0].as_str().unwrap().contains("is not executable"), "{}", set("later"));
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(set("later"), serde_json::json!([]));
+    assert!(set("./later")[0].as_str().unwrap().contains("'./later' is not there"), "{}", set("./later"));
+    assert!(set("/usr")[0].as_str().unwrap().contains("is a folder"));
+    assert_eq!(set(tool.to_str().unwrap()), serde_json::json!([]));
+    let said = d.ok(["set", "data", "--retries", "1"]);
+    assert!(said.complaint().is_empty(), "{}", said.complaint());
+    d.ok(["retry", "data"]);
+    d.until("it runs", || d.show("data")["failed"] == 0 && d.show("data")["pending"] == 0);
 }

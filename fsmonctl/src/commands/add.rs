@@ -20,7 +20,8 @@ use crate::output::text::{count, number};
 ///
 /// PATH is made absolute. The watch is there as soon as this answers, and survives restarts; then its first scan is
 /// shown until it is complete (Ctrl-C leaves it scanning). Without a command, events are only logged. A command is
-/// never given to a shell; without placeholders such as {path} the file's path is appended to it. With --dry-run nothing
+/// never given to a shell; without placeholders such as {path} the file's path is appended to it. Where its program is not
+/// there or not executable, in the PATH that the command will get, that is warned of; it may come later. With --dry-run nothing
 /// is added: it says which files would be watched and for which the command would run at once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -84,11 +85,15 @@ impl Add {
             return Box::pin(dry_run(session, question, false)).await;
         }
         let added = ask(client.rpc().add(soon(), spec)).await?;
+        let warnings = added.warnings.clone();
         let (watch, complete) = Box::pin(first_scan(session, &client, added)).await?;
+        let watch = WatchStatus { warnings, ..watch };
         if session.out.is_json() {
             return session.out.object(&watch);
         }
-        tell(session, &watch, complete)
+        tell(session, &watch, complete)?;
+        session.out.doubts(&watch);
+        Ok(())
     }
 }
 

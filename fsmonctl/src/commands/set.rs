@@ -15,7 +15,8 @@ use crate::failure::Failure;
 /// Change options or the command of a watch
 ///
 /// Only what is given changes. A list (--include, --exclude, --env) replaces the one before; a single '' empties it. A
-/// new command is for what starts from now on; what is done is not run again. --unset gives an option its default
+/// new command is for what starts from now on; what is done is not run again; if its program is not there that is warned of.
+/// --unset gives an option its default
 /// back. With --dry-run nothing changes: it says which files would no longer be watched, which newly, and what would
 /// run.
 #[derive(Debug, Args)]
@@ -71,6 +72,8 @@ impl Set {
         if session.out.is_json() {
             return session.out.object(&status);
         }
-        Ok(session.out.line(&format!("changed '{}'", escape(status.name.as_bytes())))?)
+        session.out.line(&format!("changed '{}'", escape(status.name.as_bytes())))?;
+        session.out.doubts(&status);
+        Ok(())
     }
 }

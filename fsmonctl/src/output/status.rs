@@ -71,6 +71,18 @@ impl Out {
         Ok(())
     }
 
+    /// What is odd about the command of a watch that was added or changed all the same.
+    pub fn doubts(&self, watch: &WatchStatus) {
+        for why in &watch.warnings {
+            let name = escape(watch.name.as_bytes());
+            let text = format!(
+                "the command can't be started as it is: {}; until it can, the runs of '{name}' fail",
+                tame(why)
+            );
+            self.warning(&text, &serde_json::json!({"warning": text}));
+        }
+    }
+
     /// The daemon at a glance.
     pub fn daemon(&self, daemon: &DaemonStatus) -> Result<(), Failure> {
         if self.is_json() {

@@ -417,6 +417,7 @@ pub fn watch(name: &str, path: &str) -> WatchStatus {
         rules: Rules::from_options(&Options { command: Some(vec!["echo".into(), "a b".into()]), ..Options::default() }),
         gaps: vec![],
         next_dates: vec![],
+        warnings: vec![],
     }
 }
 

@@ -20,6 +20,7 @@ use crate::host::clock;
 use crate::host::log::LogHandle;
 use crate::host::notify;
 use crate::rpc::{Control, DaemonFacts};
+use crate::runner;
 use crate::runner::run_as::Account;
 use crate::runner::trust;
 
@@ -120,6 +121,10 @@ impl Control for DaemonControl {
             }
             None => Ok(()),
         }
+    }
+
+    fn doubts(&self, root: &Path, rules: &Rules) -> Vec<String> {
+        runner::doubt(root, rules).into_iter().collect()
     }
 
     fn examine(&self, watches: &[WatchStatus], failed: &[RunOutput], counters: &Counters) -> Vec<Finding> {

@@ -22,7 +22,7 @@ impl Session {
     /// Adds a watch; answers when it is recorded.
     pub async fn add_watch(&self, spec: WatchSpec) -> Reply<WatchStatus> {
         let (spec, only) = self.looked_at(spec).await?;
-        self.one_watch(Command::Add { spec, defined_by: DefinedBy::Runtime, only }).await
+        self.defined(Command::Add { spec, defined_by: DefinedBy::Runtime, only }).await
     }
 
     /// The spec with its path as it will be that of the watch, and the name where that is one file.

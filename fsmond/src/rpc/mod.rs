@@ -38,7 +38,7 @@ use fsmon_protocol::doctor::Finding;
 use fsmon_protocol::rpc::preamble;
 use fsmon_protocol::rpc::server::LONGEST_STALL;
 use fsmon_protocol::rpc_types::{Reloaded, Reply};
-use fsmon_protocol::spec::Options;
+use fsmon_protocol::spec::{Options, Rules};
 use fsmon_protocol::status::{Counters, WatchStatus};
 use fsmon_protocol::units::Span;
 use futures::future::BoxFuture;
@@ -61,6 +61,9 @@ pub trait Control: Send + Sync {
     /// Refuses a command that this daemon would not run on files of this root, with the options it would have.
     /// Waits for file systems and the user database.
     fn check_command(&self, root: &Path, given: &Options) -> Reply<()>;
+    /// Why the command of a watch with this root could not be started now, each a sentence. Waits for file systems and the
+    /// user database.
+    fn doubts(&self, root: &Path, rules: &Rules) -> Vec<String>;
     /// What `doctor` finds about the process, the machine, the places of these watches, and why these runs failed. Waits
     /// for file systems.
     fn examine(&self, watches: &[WatchStatus], failed: &[RunOutput], counters: &Counters) -> Vec<Finding>;

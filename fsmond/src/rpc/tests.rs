@@ -164,6 +164,9 @@ impl Control for FakeControl {
     fn check_command(&self, root: &Path, _given: &Options) -> Reply<()> {
         if root.ends_with("theirs") { Err(ApiError::refused("others can write there")) } else { Ok(()) }
     }
+    fn doubts(&self, _root: &Path, rules: &Rules) -> Vec<String> {
+        rules.env.iter().map(|pair| format!("{} is odd", pair.len())).take(1).collect()
+    }
     fn examine(&self, watches: &[WatchStatus], _failed: &[RunOutput], _counters: &Counters) -> Vec<Finding> {
         watches.iter().map(|watch| Finding::well("state", "as it should be").of(&watch.name)).collect()
     }
@@ -214,6 +217,7 @@ fn watch_status(name: &str) -> WatchStatus {
         rules,
         gaps: vec![],
         next_dates: vec![],
+        warnings: vec![],
     }
 }
 

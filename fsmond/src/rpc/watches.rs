@@ -54,7 +54,26 @@ impl Session {
         if options.command.is_some() || options.run_as.is_some() || unset.iter().any(|name| takes_run_as(name)) {
             self.check_new_command(watch.clone(), options.clone(), &unset).await?;
         }
-        self.one_watch(Command::Set { watch, options, unset, by: DefinedBy::Runtime }).await
+        let starts_another = options.command.is_some() || options.env.is_some() || options.cwd.is_some();
+        let set = Command::Set { watch, options, unset, by: DefinedBy::Runtime };
+        if starts_another { self.defined(set).await } else { self.one_watch(set).await }
+    }
+
+    /// A command that gives a watch another one to run: what is odd about that is told beside, since it is done all the
+    /// same. What a file system does not tell in time is not told.
+    pub async fn defined(&self, command: Command) -> Reply<WatchStatus> {
+        let watch = match self.command(command).await? {
+            Answer::Watches(mut watches) if watches.len() == 1 => watches.remove(0),
+            other => return Err(odd(&other)),
+        };
+        let (control, path, rules) = (Arc::clone(&self.server.control), watch.path.clone(), watch.rules.clone());
+        let looking = spawn_blocking(move || {
+            let path = Path::new(&path);
+            let root = path.parent().filter(|_| path.is_file()).unwrap_or(path);
+            control.doubts(root, &rules)
+        });
+        let warnings = timeout(LONGEST_LOOK, looking).await.ok().and_then(Result::ok).unwrap_or_default();
+        Ok(WatchStatus { warnings, ..visible(watch, self.role()) })
     }
 
     /// Looks whether this daemon would run what the watch has from these options on. A root that does not answer now

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use fsmon_core::io::SpawnRequest;
 use fsmon_protocol::event::EventKind;
+use fsmon_protocol::spec::Rules;
 use nix::unistd::{Uid, User};
 
 use super::batch_of;
@@ -50,19 +51,25 @@ pub(super) fn base(daemon_id: &str) -> Environment {
     environment
 }
 
-/// The environment of one run: `base`, with the home and name of the user it runs as where that is another one, then
-/// what the watch's `--env` says, then the facts of this run, which win.
-pub(super) fn of_run(base: &Environment, request: &SpawnRequest, account: Option<&Account>) -> Environment {
+/// What all runs of a watch get: `base`, with the home and name of the user they run as where that is another one, then
+/// what the watch's `--env` says.
+pub(super) fn of_watch(base: &Environment, rules: &Rules, account: Option<&Account>) -> Environment {
     let mut environment = base.clone();
     if let Some(account) = account {
         environment.insert("HOME".into(), account.home.clone().into_os_string());
         environment.insert("USER".into(), account.name.clone().into());
     }
-    for pair in &request.rules.env {
+    for pair in &rules.env {
         if let Some((name, value)) = pair.split_once('=') {
             environment.insert(name.into(), value.into());
         }
     }
+    environment
+}
+
+/// The environment of one run: that of its watch, then the facts of this run, which win.
+pub(super) fn of_run(base: &Environment, request: &SpawnRequest, account: Option<&Account>) -> Environment {
+    let mut environment = of_watch(base, &request.rules, account);
     let mut set = |name: &str, value: &[u8]| {
         environment.insert(name.into(), OsStr::from_bytes(value).to_owned());
     };
@@ -85,6 +92,6 @@ pub(super) fn of_run(base: &Environment, request: &SpawnRequest, account: Option
 }
 
 /// The folder a command runs in: that of its watch's rules, else the root.
-pub(super) fn folder(request: &SpawnRequest) -> &Path {
-    request.rules.cwd.as_ref().map_or_else(|| request.root.as_path(), Path::new)
+pub(super) fn folder<'a>(rules: &'a Rules, root: &'a Path) -> &'a Path {
+    rules.cwd.as_ref().map_or(root, Path::new)
 }

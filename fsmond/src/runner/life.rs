@@ -257,7 +257,7 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
         None => template::expand(&request.rules.command, &values, request.rules.append_path),
     };
     let name = argv.first().ok_or("the watch has no command")?;
-    let folder = environment::folder(request);
+    let folder = environment::folder(&request.rules, request.root.as_path());
     let account = request.rules.run_as.as_deref().map(Account::find).transpose()?;
     let environment = environment::of_run(&shared.base, request, account.as_ref());
     let file = program::find(name, folder, &environment)?;

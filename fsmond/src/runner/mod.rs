@@ -29,9 +29,11 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
 use crate::edges::{Inbox, RunnerEdge};
+pub(crate) use doubt::doubt;
 use environment::Environment;
 use life::End;
 
+mod doubt;
 mod environment;
 mod exit;
 mod inherited;

@@ -37,8 +37,27 @@ pub(super) fn find(program: &OsStr, folder: &Path, environment: &Environment) ->
     }
     Err(match not_executable {
         Some(file) => format!("'{}' is not executable: see its mode", RawPath::from(file)),
-        None => format!("'{shown}' was not found in PATH: install it, or give the whole path of the program"),
+        None => format!(
+            "'{shown}' was not found in PATH, which is the daemon's unless --env says another one: install it, or give the \
+             whole path of the program"
+        ),
     })
+}
+
+/// The file that `program` names, if it could be started now, else why not. What cannot be told is left to the start.
+pub(super) fn check(program: &OsStr, folder: &Path, environment: &Environment) -> Result<OsString, String> {
+    let file = find(program, folder, environment)?;
+    let shown = escape(program.as_bytes());
+    match std::fs::metadata(&file) {
+        Ok(found) if found.is_dir() => Err(format!("'{shown}' is a folder, no program")),
+        Ok(_) if access(&file, Access::EXEC_OK) == Err(Errno::ACCESS) => {
+            Err(format!("'{shown}' is not executable: see its mode"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(format!("'{shown}' is not there: install it, or correct its path"))
+        }
+        Ok(_) | Err(_) => Ok(file),
+    }
 }
 
 /// Why a command could not be started, in a sentence that says what to do.

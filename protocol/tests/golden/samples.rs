@@ -216,6 +216,7 @@ fn watch() -> WatchStatus {
         rules: Rules::from_options(&options()),
         gaps: vec![gap()],
         next_dates: vec!["2026-11-24T02:30:00+01:00".into()],
+        warnings: vec!["it is not there".into()],
     }
 }
 

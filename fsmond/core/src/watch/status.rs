@@ -48,6 +48,7 @@ impl Watch {
             rules: (*self.rules).clone(),
             next_dates: self.clocks.next_due_wall(now).map_or_else(Vec::new, |next| self.plan.dates(next, DATES)),
             gaps: self.gaps.iter().map(|gap| self.gap_info(gap)).collect(),
+            warnings: Vec::new(),
         }
     }
 

@@ -78,6 +78,23 @@ async fn add_gives_the_core_a_path_that_was_looked_at() {
 }
 
 #[tokio::test]
+async fn what_is_odd_about_a_new_command_is_told_and_it_is_done_all_the_same() {
+    let stand = Stand::new(Limits::default());
+    let client = stand.client().await;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_str().unwrap();
+    let added = client.add(waiting(0), named(root, Options::default())).await.unwrap().unwrap();
+    assert_eq!(added.warnings, ["12 is odd"], "the app is asked with the values of the environment");
+    assert_eq!(added.rules.env, ["TOKEN=", "EMPTY="], "which nobody is shown");
+    let options = Options { env: Some(vec!["A=b".into()]), ..Options::default() };
+    let set = client.set(waiting(0), "w1".into(), options, vec![]).await.unwrap().unwrap();
+    assert_eq!(set.warnings.len(), 1);
+    let options = Options { retries: Some(1), ..Options::default() };
+    let set = client.set(waiting(0), "w1".into(), options, vec![]).await.unwrap().unwrap();
+    assert!(set.warnings.is_empty(), "nothing else is started by that");
+}
+
+#[tokio::test]
 async fn what_the_core_or_the_app_refuses_reaches_the_client() {
     let stand = Stand::new(Limits::default());
     let client = stand.client().await;
