@@ -222,6 +222,7 @@ fn a_program_that_is_not_there_is_warned_of_and_may_come_later() {
     for part in ["warning:", "'later' was not found in PATH", "install it, or give the whole path", "'data' fail"] {
         assert!(said.complaint().contains(part), "{part}: {}", said.complaint());
     }
+    assert!(said.out.is_empty(), "with -q what was asked for needs no words: {}", said.text());
     assert!(!said.complaint().contains(bin.to_str().unwrap()), "no value of the environment is told");
     fs::write(root.join("a"), "1").unwrap();
     d.until("its run fails", || d.show("data")["failed"] == 1);

@@ -91,7 +91,9 @@ impl Add {
         if session.out.is_json() {
             return session.out.object(&watch);
         }
-        tell(session, &watch, complete)?;
+        if !session.out.is_quiet() {
+            tell(session, &watch, complete)?;
+        }
         session.out.doubts(&watch);
         Ok(())
     }

@@ -62,6 +62,11 @@ impl Out {
         self.style
     }
 
+    /// Whether only results and errors are told.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// One line of results, escaped already. Written and flushed at once, so that a reader sees whole lines.
     #[allow(clippy::unused_self, reason = "all output goes through one place")]
     pub fn line(&self, line: &str) -> io::Result<()> {
