@@ -61,7 +61,8 @@ pub struct Args {
 
     /// The command to run for each changed file of --watch, after --
     ///
-    /// {path} {rel} {name} {stem} {ext} {dir} {root} {event} are replaced; without any of them the path is appended.
+    /// {path} {rel} {name} {stem} {ext} {dir} {root} {old_path} {event} {trigger} {watch} are replaced; without any of them
+    /// the path is appended.
     /// Never a shell.
     #[arg(last = true, value_name = "COMMAND", requires = "watch")]
     pub command: Vec<String>,

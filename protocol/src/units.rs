@@ -41,6 +41,8 @@ pub struct ParseUnitError {
 
 /// Longest span that is accepted: 100 years. Beyond it arithmetic on clocks has no meaning.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+/// What one that is longer is not.
+const SHORT: &str = "shorter than 100 years";
 
 impl FromStr for Span {
     type Err = ParseUnitError;
@@ -50,7 +52,8 @@ impl FromStr for Span {
             return Err(wrong());
         }
         let parsed = humantime::parse_duration(s.trim()).map_err(|_| wrong())?;
-        if parsed > LONGEST { Err(wrong()) } else { Ok(Self(parsed)) }
+        let too_long = || ParseUnitError { given: s.into(), expected: SHORT };
+        if parsed > LONGEST { Err(too_long()) } else { Ok(Self(parsed)) }
     }
 }
 
@@ -126,9 +129,10 @@ impl FromStr for SpanOrOff {
         if s.trim() == "off" {
             return Ok(Self::Off);
         }
-        s.parse()
-            .map(Self::On)
-            .map_err(|_| ParseUnitError { given: s.into(), expected: "a duration like 30s, 15m, 2h or 1d, nor 'off'" })
+        s.parse().map(Self::On).map_err(|error: ParseUnitError| match error.expected {
+            SHORT => error,
+            _ => ParseUnitError { given: s.into(), expected: "a duration like 30s, 15m, 2h or 1d, nor 'off'" },
+        })
     }
 }
 

@@ -38,7 +38,7 @@ Most used:
   fsmonctl runs --failed                   what went wrong; then: fsmonctl logs RUN
 
 Exit codes: 0 done, 1 refused or nothing matched, 2 usage, 3 no daemon there, 4 timed out,
-5 not permitted, 6 a run failed or not healthy, 70 a bug.
+5 not permitted, 6 a run failed, not healthy, or not the same (verify), 70 a bug.
 `fsmonctl VERB --help` shows examples of each verb.";
 
 /// Parses the command line. Help, version and usage errors are printed here; then the exit code is returned.

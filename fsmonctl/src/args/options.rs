@@ -181,7 +181,7 @@ pub struct OptionArgs {
     #[arg(long, overrides_with = "allow_missing", help_heading = "How to look")]
     no_allow_missing: bool,
 
-    /// Record changes of mode or owner too
+    /// Record changes of mode or owner of files too
     #[arg(long, overrides_with = "no_attrib", help_heading = "How to look")]
     attrib: bool,
 

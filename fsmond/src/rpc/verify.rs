@@ -1,6 +1,6 @@
 //! `verify`: goes through the folders of the tree, reads each beside its watch, and has the core compare. Nothing is
-//! changed by it. What differs is read and compared once more after a while, since the events of it may be on their way,
-//! and told only if it differs in the same way.
+//! changed by it. What differs is read and compared again after a while, since the events of it may be on their way, and
+//! told only if it goes on to differ in the same way.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,8 +21,10 @@ use super::session::{Session, odd};
 
 /// How long one slice goes on; then the client asks for the next.
 const SLICE: Duration = Duration::from_secs(5);
-/// After so long what differs is compared once more: longer than any event that came is kept waiting.
+/// After so long what differs is compared again: longer than any event that came is kept waiting.
 const AGAIN: Duration = Duration::from_millis(1500);
+/// And so often: on a machine that is busy, events come late.
+const ROUNDS: usize = 3;
 /// How often it is asked whether a scan is over.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// At most so many differences in one reply: far below what a frame may have.
@@ -105,16 +107,31 @@ impl Session {
                 break;
             }
         }
-        if !doubtful.is_empty() {
+        for _ in 0..ROUNDS {
+            if doubtful.is_empty() {
+                break;
+            }
             sleep(AGAIN).await;
+            doubtful = self.compare_again(&of, doubtful).await?;
         }
-        for (folder, path, before) in doubtful {
-            let mut found = self.compare_folder(&of, folder, &path).await?;
-            let before: HashMap<_, _> = before.different.iter().map(|was| ((&was.path, was.kind), was)).collect();
-            found.different.retain(|is| before.get(&(&is.path, is.kind)) == Some(&is));
+        for (_, _, found) in doubtful {
             self.tell(&of, found, most, reply).await?;
         }
         Ok(next)
+    }
+
+    /// Compares once more what differed. Gives what differs in the same way.
+    async fn compare_again(&self, of: &Of, doubtful: Doubtful) -> Reply<Doubtful> {
+        let mut still = Doubtful::new();
+        for (folder, path, before) in doubtful {
+            let mut found = self.compare_folder(of, folder, &path).await?;
+            let before: HashMap<_, _> = before.different.iter().map(|was| ((&was.path, was.kind), was)).collect();
+            found.different.retain(|is| before.get(&(&is.path, is.kind)) == Some(&is));
+            if !found.different.is_empty() {
+                still.push((folder, path, found));
+            }
+        }
+        Ok(still)
     }
 
     /// Reads a folder and has it compared, portion by portion.
