@@ -7,7 +7,7 @@
 use fsmon_core::Input;
 use fsmon_core::io::{
     Ack, FolderProblem, Hint, Kept, ListRequest, LookRequest, Name, NodeId, OpenRequest, PutAwayRequest, RunId,
-    Sighting, SpawnRequest, Stat, StoreOp, WatchId,
+    Sighting, SpawnRequest, Stat, StoreOp, WatchId, WorkersRequest,
 };
 use fsmon_core::preview::Trial;
 use fsmon_protocol::event::Record;
@@ -60,6 +60,8 @@ pub trait RunnerEdge: Send {
     fn end(&mut self, run: RunId);
     /// Moves or deletes a file whose run is over; [`Input::PutAway`] comes exactly once.
     fn put_away(&mut self, request: PutAwayRequest);
+    /// See [`fsmon_core::Effect::Workers`].
+    fn workers(&mut self, watch: WatchId, wanted: Option<Box<WorkersRequest>>);
 }
 
 /// What the server asks of the store.

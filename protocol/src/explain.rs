@@ -140,6 +140,8 @@ pub enum Waits {
     Occurrence,
     /// A person, by `retry`, or its next change.
     Retry,
+    /// A worker: none of so many is up.
+    Workers(u32),
 }
 
 impl Waits {
@@ -164,6 +166,7 @@ impl Waits {
             Self::PlaceInAll(_) => "place_in_all",
             Self::Turn => "turn",
             Self::Others(_) => "others",
+            Self::Workers(_) => "workers",
             Self::Occurrence => "occurrence",
             Self::Retry => "retry",
         }

@@ -59,6 +59,10 @@ pub struct JsonLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<u64>,
@@ -139,7 +143,10 @@ impl<'a> JsonLine<'a> {
         self.outcome = run.outcome.as_ref().map(Outcome::as_str);
         match &run.outcome {
             Some(Outcome::Signalled(signal)) => self.signal = Some(*signal),
-            Some(Outcome::NotStarted(why)) => self.error = Some(why),
+            Some(Outcome::NotStarted(why) | Outcome::WorkerFailed(why)) => self.error = Some(why),
+            Some(Outcome::Answered(answer, message)) => {
+                (self.answer, self.message) = (Some(answer.as_str()), message.as_deref());
+            }
             _ => {}
         }
         self.ms = run.ms;

@@ -85,6 +85,33 @@ pub enum Outcome {
     Interrupted,
     /// It could not be started: why.
     NotStarted(String),
+    /// A worker answered, perhaps with a message.
+    Answered(Answer, Option<String>),
+    /// Its worker ended or broke off while it had the file: why.
+    WorkerFailed(String),
+}
+
+/// What a worker says about a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is processed.
+    Ok,
+    /// It failed and may be tried again.
+    Retry,
+    /// It failed and is to be set aside at once.
+    Fail,
+}
+
+impl Answer {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Retry => "retry",
+            Self::Fail => "fail",
+        }
+    }
 }
 
 impl Outcome {
@@ -96,6 +123,8 @@ impl Outcome {
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
             Self::NotStarted(_) => "not_started",
+            Self::Answered(..) => "answered",
+            Self::WorkerFailed(_) => "worker_failed",
         }
     }
 }
@@ -109,6 +138,9 @@ impl fmt::Display for Outcome {
             Self::TimedOut => f.write_str("timed out"),
             Self::Interrupted => f.write_str("interrupted"),
             Self::NotStarted(why) => write!(f, "not started: {}", tame(why)),
+            Self::Answered(answer, None) => f.write_str(answer.as_str()),
+            Self::Answered(answer, Some(message)) => write!(f, "{}: {}", answer.as_str(), tame(message)),
+            Self::WorkerFailed(why) => write!(f, "worker failed: {}", tame(why)),
         }
     }
 }

@@ -112,6 +112,8 @@ pub struct Options {
     pub on_success: Option<After>,
     /// What becomes of a file once it is set aside.
     pub on_failure: Option<After>,
+    /// How many files a worker has at a time.
+    pub in_flight: Option<u32>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -158,7 +160,8 @@ macro_rules! for_every_option {
             batch_max,
             batch_wait,
             on_success,
-            on_failure
+            on_failure,
+            in_flight
         )
     };
 }
@@ -253,6 +256,7 @@ pub struct Rules {
     pub batch_wait: Span,
     pub on_success: After,
     pub on_failure: After,
+    pub in_flight: u32,
 }
 
 impl Rules {
@@ -305,6 +309,7 @@ impl Rules {
             batch_wait: o.batch_wait.unwrap_or(Span::secs(1)),
             on_success: o.on_success.unwrap_or_default(),
             on_failure: o.on_failure.unwrap_or_default(),
+            in_flight: o.in_flight.unwrap_or(1),
         }
     }
 

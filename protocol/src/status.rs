@@ -144,6 +144,21 @@ pub struct WatchStatus {
     pub next_dates: Vec<String>,
     /// What somebody who adds or changes it should know although it was done; each a sentence.
     pub warnings: Vec<String>,
+    /// How its workers are, where it has some.
+    pub workers: Option<Workers>,
+}
+
+/// The workers of a watch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workers {
+    /// How many there should be.
+    pub wanted: u32,
+    /// How many are there.
+    pub up: u32,
+    /// How often one was started again.
+    pub restarts: u64,
+    /// What went wrong last, as long as one is missing.
+    pub trouble: Option<String>,
 }
 
 /// The daemon at a glance.

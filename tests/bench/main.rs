@@ -93,7 +93,7 @@ enum What {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
-    /// One run of /bin/true for each file, two at once, beside a bare loop that starts as many
+    /// One run of /bin/true for each file, two at once, beside a bare loop that starts as many, and lines to a worker
     Runs {
         /// How many
         #[arg(long, default_value_t = 5_000)]
@@ -125,6 +125,9 @@ enum What {
         #[arg(long, default_value_t = 100_000)]
         folders: u32,
     },
+    /// A worker that only answers, for `runs`
+    #[command(hide = true)]
+    Worker,
     /// The bare `notify` crate, as one of the peers
     #[command(hide = true)]
     NotifyPeer {
@@ -147,6 +150,7 @@ fn main() -> Result<()> {
         What::Restart { folders, files } => restart::measure(common, folders, files),
         What::DuringRun => during_run::measure(common),
         What::Soak { names, folders } => soak::measure(common, names, folders)?,
+        What::Worker => return runs::answer(),
         What::NotifyPeer { root } => return tools::notify::watch(&root),
     };
     print!("{}", if common.markdown { table.markdown() } else { table.text() });

@@ -37,3 +37,4 @@ mod tools;
 mod units;
 mod verify;
 mod watching;
+mod workers;

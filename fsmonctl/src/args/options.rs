@@ -105,7 +105,7 @@ pub struct OptionArgs {
     #[arg(long, value_name = "WHAT", value_parser = words(ON_SCHEDULE), help_heading = "When")]
     on_schedule: Option<OnSchedule>,
 
-    /// How many commands of this watch run at once [default: 1]
+    /// How many commands of this watch run at once, or how many workers it has [default: 1]
     #[arg(long, value_name = "N", help_heading = "The command")]
     concurrency: Option<u32>,
 
@@ -125,7 +125,7 @@ pub struct OptionArgs {
     #[arg(long, value_name = "D", help_heading = "The command")]
     backoff: Option<Span>,
 
-    /// What one run is for: each file, or a batch of many [default: each]
+    /// What one run is for: each file, or a batch of many; or workers that stay and get a line for each file [default: each]
     #[arg(long, value_name = "WHAT", value_parser = words(MODES), help_heading = "The command")]
     mode: Option<Mode>,
 
@@ -145,7 +145,11 @@ pub struct OptionArgs {
     #[arg(long, value_name = "keep|move:DIR", help_heading = "The command")]
     on_failure: Option<After>,
 
-    /// Folder the command runs in [default: the root of the watch]
+    /// How many files a worker has at a time [default: 1]
+    #[arg(long, value_name = "K", help_heading = "The command")]
+    in_flight: Option<u32>,
+
+    /// Folder the command runs in [default: the root of the watch; / for workers]
     #[arg(long, value_name = "DIR", help_heading = "The command")]
     cwd: Option<std::path::PathBuf>,
 
@@ -201,7 +205,7 @@ const EXISTING: &[Word<Existing>] = &[("skip", Existing::Skip), ("run", Existing
 const ON_SCHEDULE: &[Word<OnSchedule>] =
     &[("pending", OnSchedule::Pending), ("all", OnSchedule::All), ("once", OnSchedule::Once)];
 const CATCH_UP: &[Word<CatchUp>] = &[("none", CatchUp::None), ("once", CatchUp::Once)];
-const MODES: &[Word<Mode>] = &[("each", Mode::Each), ("batch", Mode::Batch)];
+const MODES: &[Word<Mode>] = &[("each", Mode::Each), ("batch", Mode::Batch), ("worker", Mode::Worker)];
 const STDIN: &[Word<Stdin>] = &[("none", Stdin::None), ("json", Stdin::Json)];
 const KINDS: &[Word<EventKind>] = &[
     ("create", EventKind::Create),
@@ -264,6 +268,7 @@ impl OptionArgs {
             batch_wait: self.batch_wait,
             on_success: self.on_success.map(whole_move).transpose()?,
             on_failure: self.on_failure.map(whole_move).transpose()?,
+            in_flight: self.in_flight,
         })
     }
 }

@@ -37,6 +37,8 @@ EXAMPLES
                                                          files leave when they are done
   fsmonctl add /data --mode batch --batch-wait 10s -- import {paths}
                                                          many files in one run
+  fsmonctl add /data --mode worker --concurrency 2 -- /usr/local/bin/worker.py
+                                                         processes that stay, a line for each file
   fsmonctl add /data --every 15m --on-schedule all -- check
   fsmonctl add /data --cron '30 2 * * *' --tz Europe/Paris --on-schedule once -- backup
                                                          every night once, what changed on its stdin

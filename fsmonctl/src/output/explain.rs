@@ -217,6 +217,9 @@ impl Telling<'_> {
             Waits::Place(most) => format!("a place: {} of the watch, as by --concurrency", running(*most)),
             Waits::PlaceInAll(most) => format!("a place: {} in all, as by max-runs of the config", running(*most)),
             Waits::Turn => "its turn".into(),
+            Waits::Workers(wanted) => {
+                format!("a worker: none of {wanted} is up; `fsmonctl show` says why")
+            }
             Waits::Others(most) => {
                 let when = due.map_or_else(String::new, |due| format!("; without them {}", relative(due, self.now)));
                 format!("others for its batch of up to {}{when}", count((*most).into(), "file"))

@@ -40,7 +40,13 @@ pub fn run(info: &RunInfo) -> Value {
     match outcome {
         Outcome::Exited(status) => object["exit"] = json!(status),
         Outcome::Signalled(signal) => object["signal"] = json!(signal),
-        Outcome::NotStarted(why) => object["error"] = json!(why),
+        Outcome::NotStarted(why) | Outcome::WorkerFailed(why) => object["error"] = json!(why),
+        Outcome::Answered(answer, message) => {
+            object["answer"] = json!(answer);
+            if let Some(message) = message {
+                object["message"] = json!(message);
+            }
+        }
         Outcome::TimedOut | Outcome::Interrupted => {}
     }
     object["outcome"] = json!(outcome.as_str());
@@ -156,7 +162,9 @@ fn waits(waits: &Waits) -> Value {
                 object["path_bytes"] = json!(bytes);
             }
         }
-        Waits::Place(most) | Waits::PlaceInAll(most) | Waits::Others(most) => object["most"] = json!(most),
+        Waits::Place(most) | Waits::PlaceInAll(most) | Waits::Others(most) | Waits::Workers(most) => {
+            object["most"] = json!(most);
+        }
         _ => {}
     }
     object

@@ -4,7 +4,7 @@ use fsmon_protocol::Timestamp;
 use fsmon_protocol::path::{escape, tame};
 use fsmon_protocol::run::RunInfo;
 use fsmon_protocol::spec::{Existing, Mode, Rules, Stdin};
-use fsmon_protocol::status::{DaemonStatus, DefinedBy, WatchState, WatchStatus};
+use fsmon_protocol::status::{DaemonStatus, DefinedBy, WatchState, WatchStatus, Workers};
 
 use super::gaps::open_gap;
 use super::table::Sheet;
@@ -127,6 +127,7 @@ impl Out {
                 ),
             ),
         ];
+        rows.extend(all_workers(&daemon.watches).map(|all| ("workers", workers(&all))));
         if c.overflows > 0 {
             rows.push(("overflows", format!("{}; each was followed by a scan", number(c.overflows))));
         }
@@ -218,6 +219,8 @@ fn about(watch: &WatchStatus, state: String) -> Vec<(&'static str, String)> {
         ("state", state),
     ];
     rows.extend(watch.details.iter().map(|detail| ("why", tame(detail).into_owned())));
+    let trouble = watch.workers.as_ref().and_then(|workers| workers.trouble.as_ref());
+    rows.extend(trouble.map(|why| ("why", tame(why).into_owned())));
     if let Some(scan) = &watch.scan {
         let left = count(scan.folders_left, "folder");
         rows.push(("scan", format!("{} looked at, {left} to go", number(scan.looked))));
@@ -249,6 +252,7 @@ fn about(watch: &WatchStatus, state: String) -> Vec<(&'static str, String)> {
                 number(watch.failed)
             ),
         ),
+        ("workers", watch.workers.as_ref().map_or_else(|| "none".into(), workers)),
         ("transient", format!("{} created and gone before they were due", count(watch.transient, "file"))),
         (
             "open gaps",
@@ -264,6 +268,24 @@ fn about(watch: &WatchStatus, state: String) -> Vec<(&'static str, String)> {
         ("added", moment(watch.added, now)),
     ]);
     rows
+}
+
+/// The workers of all watches together, where there are any.
+fn all_workers(watches: &[WatchStatus]) -> Option<Workers> {
+    let all = watches.iter().filter_map(|watch| watch.workers.as_ref());
+    let sum = all.fold(Workers::default(), |sum, workers| Workers {
+        wanted: sum.wanted + workers.wanted,
+        up: sum.up + workers.up,
+        restarts: sum.restarts + workers.restarts,
+        trouble: None,
+    });
+    (sum.wanted > 0).then_some(sum)
+}
+
+/// How the workers of a watch are: `3 of 4 up, 2 restarts`.
+fn workers(workers: &Workers) -> String {
+    let Workers { wanted, up, restarts, .. } = workers;
+    format!("{} of {} up, {}", number((*up).into()), number((*wanted).into()), count(*restarts, "restart"))
 }
 
 /// The rules of a watch, each under the name of its option. What is as nobody would ask is left out.
@@ -321,6 +343,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
             ),
             ("path appended", yes(r.append_path)),
         ]),
+        Mode::Worker => rows.push(("in-flight", r.in_flight.to_string())),
         Mode::Batch => {
             rows.extend([("batch-max", r.batch_max.to_string()), ("batch-wait", r.batch_wait.to_string())]);
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use fsmon_protocol::path::escape;
-use fsmon_protocol::run::RunInfo;
+use fsmon_protocol::run::{Outcome, RunInfo};
 use fsmon_protocol::{Span, Timestamp};
 
 /// Any bytes made safe for a terminal, with newlines, tabs and backslashes left as they are.
@@ -134,9 +134,17 @@ pub fn command(argv: &[String]) -> String {
     words.join(" ")
 }
 
-/// How a command ended: `exit 1`, `signal 9`, `timed out`.
+/// So many characters of what a worker says stand in a column.
+const SAID: usize = 60;
+
+/// How a command ended: `exit 1`, `signal 9`, `timed out`; or what its worker said, as far as there is room.
 pub fn outcome(info: &RunInfo) -> String {
-    info.outcome.as_ref().map_or_else(|| "-".into(), ToString::to_string)
+    let Some(outcome) = &info.outcome else { return "-".into() };
+    let text = outcome.to_string();
+    match outcome {
+        Outcome::Answered(..) if text.chars().count() > SAID => text.chars().take(SAID).chain(['…']).collect(),
+        _ => text,
+    }
 }
 
 #[cfg(test)]

@@ -418,6 +418,7 @@ pub fn watch(name: &str, path: &str) -> WatchStatus {
         gaps: vec![],
         next_dates: vec![],
         warnings: vec![],
+        workers: None,
     }
 }
 

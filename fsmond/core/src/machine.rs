@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 use fsmon_protocol::ApiError;
 use fsmon_protocol::event::WatchChangeStatus;
-use fsmon_protocol::run::{Outcome, RunStatus};
+use fsmon_protocol::run::{Answer, Outcome, RunStatus};
 use fsmon_protocol::spec::WatchSpec;
 use fsmon_protocol::status::Counters;
 use fsmon_protocol::units::Timestamp;
@@ -215,7 +215,7 @@ impl Machine {
                 } else if let Some(run) = self.shared.runs.remove(ended.run) {
                     // Its watch ended meanwhile; the run is history all the same, and counts if that comes back.
                     let status = match ended.outcome {
-                        Outcome::Exited(0) => RunStatus::Ok,
+                        Outcome::Exited(0) | Outcome::Answered(Answer::Ok, _) => RunStatus::Ok,
                         Outcome::Interrupted => RunStatus::Interrupted,
                         _ if self.detached.get(&run.watch).is_some_and(|&retries| run.attempt <= retries) => {
                             RunStatus::Retry
@@ -229,6 +229,7 @@ impl Machine {
             Input::PutAway { watch, node, result } => {
                 self.with(watch, now, out, |watch, ctx| watch.on_put_away(node, result, ctx));
             }
+            Input::Workers(watch, workers) => self.with(watch, now, out, |watch, _| watch.on_workers(workers)),
             Input::Command(token, command) => self.command(now, token, *command, out),
             Input::Tick => {}
         }

@@ -46,8 +46,10 @@ pub struct Run {
 /// What a run is for.
 #[derive(Debug)]
 pub enum Aim {
-    /// One file.
+    /// One file, with a command of its own.
     File,
+    /// One file, as a line to a worker.
+    Line,
     /// Some files that are ready.
     Batch(Given),
     /// The whole watch, with all that changed.
@@ -67,7 +69,7 @@ impl Run {
     /// What it is given, where it is not for one file.
     pub fn given(&self) -> Option<&Given> {
         match &self.aim {
-            Aim::File => None,
+            Aim::File | Aim::Line => None,
             Aim::Batch(given) | Aim::Watch(given) => Some(given),
         }
     }
@@ -83,7 +85,7 @@ impl Run {
         match &self.aim {
             Aim::Batch(given) if given.members.len() > 1 => (None, Some(given.members.len() as u64)),
             Aim::Watch(given) => (path, Some(given.members.len() as u64)),
-            Aim::File | Aim::Batch(_) => (path, None),
+            Aim::File | Aim::Line | Aim::Batch(_) => (path, None),
         }
     }
 
@@ -99,6 +101,8 @@ impl Run {
 #[derive(Debug, Default)]
 pub struct Runs {
     map: HashMap<RunId, Run>,
+    /// How many of them are commands; the others are lines to workers.
+    commands: usize,
     watches: HashMap<WatchId, OfWatch>,
 }
 
@@ -115,12 +119,14 @@ impl Runs {
         let watch = self.watches.entry(run.watch).or_default();
         watch.runs += 1;
         watch.paths.extend(run.paths().cloned());
+        self.commands += usize::from(!matches!(run.aim, Aim::Line));
         self.map.insert(id, run);
     }
 
     /// It has ended.
     pub fn remove(&mut self, id: RunId) -> Option<Run> {
         let run = self.map.remove(&id)?;
+        self.commands -= usize::from(!matches!(run.aim, Aim::Line));
         if let Some(watch) = self.watches.get_mut(&run.watch) {
             watch.runs -= 1;
             for path in run.paths() {
@@ -143,9 +149,9 @@ impl Runs {
         self.map.get_mut(&id)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.map.len()
+    /// How many commands there are. What is with workers does not count.
+    pub fn commands(&self) -> usize {
+        self.commands
     }
 
     /// How many a watch has.

@@ -49,9 +49,14 @@ impl Shared {
         seq
     }
 
-    /// Whether one more run may start now.
+    /// Whether anything may start now.
     pub fn may_start(&self) -> bool {
-        !self.stopping && self.store_error.is_none() && self.runs.len() < self.max_runs as usize
+        !self.stopping && self.store_error.is_none()
+    }
+
+    /// Whether there is room for one more command.
+    pub fn has_room(&self) -> bool {
+        self.runs.commands() < self.max_runs as usize
     }
 }
 

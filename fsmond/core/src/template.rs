@@ -144,7 +144,14 @@ fn check_mode(word: &str, mode: Mode) -> Result<(), ApiError> {
                     .hint("write it as an argument of its own: each path becomes one"));
             }
             (Mode::Batch, Placeholder::Paths | Placeholder::Root | Placeholder::Trigger | Placeholder::Watch)
+            | (Mode::Worker, Placeholder::Root | Placeholder::Watch)
             | (Mode::Each, _) => {}
+            (Mode::Worker, _) => {
+                return Err(ApiError::usage(format!(
+                    "{written} is about files, and a worker is started before there are any"
+                ))
+                .hint("leave it out: the worker gets each file as a JSON line on stdin"));
+            }
             (Mode::Batch, _) => {
                 return Err(ApiError::usage(format!("{written} is about one file, and a batch has many")).hint(
                     "write {paths}, or nothing: then the files come as JSON lines on stdin, with all that is known of each",

@@ -90,7 +90,7 @@ impl Daemon {
     /// have begun.
     pub async fn start(setup: Setup, restored: Restored, doors: Doors) -> Result<Self, Failure> {
         let Doors { inbox, hints, intake, own, log, signals } = doors;
-        let Restored { mut machine, store, lost, mut first, new, next_seq } = restored;
+        let Restored { mut machine, store, lost, mut first, new, next_seq, clean } = restored;
         let daemon_id = setup.daemon_id()?;
         let roles = Arc::new(Roles::new(Me::ask().uid, grants_of(&setup.config.daemon)));
         let (to_requests, requests) = mpsc::channel(REQUESTS);
@@ -100,7 +100,7 @@ impl Daemon {
         let one_watch = setup.one_watch.clone();
         register_own(&own, &setup);
         let (state_lock, (listener, bound)) = (setup.state_lock, listen(setup.socket, &setup.config, &own)?);
-        end_leftovers(&daemon_id, &lost).await;
+        end_leftovers(&daemon_id, &lost, clean).await;
         let options = RunnerOptions::new(store.output_folder().to_owned(), daemon_id);
         let runner =
             Runner::start(inbox.clone(), options).map_err(|e| Failure::because("commands can't be run", &e))?;
@@ -270,12 +270,15 @@ fn lock_of(socket: &std::path::Path) -> std::path::PathBuf {
     name.into()
 }
 
-/// Ends what commands of an earlier daemon left behind, before any of their files runs again.
-async fn end_leftovers(daemon_id: &str, lost: &[RunRow]) {
-    if lost.is_empty() {
+/// Ends what commands and workers of an earlier daemon left behind, before any of their files runs again. One that ended
+/// cleanly has left none.
+async fn end_leftovers(daemon_id: &str, lost: &[RunRow], clean: bool) {
+    if lost.is_empty() && clean {
         return;
     }
-    warn!(runs = lost.len(), "the last fsmond ended while commands were running; their files are run again");
+    if !lost.is_empty() {
+        warn!(runs = lost.len(), "the last fsmond ended while commands were running; their files are run again");
+    }
     let runs: Vec<_> = lost.iter().map(|row| (row.run, row.event_id.clone())).collect();
     match leftovers::end_leftovers(daemon_id, &runs, LEFTOVER_GRACE).await {
         Err(why) => warn!("{why}"),

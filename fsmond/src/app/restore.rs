@@ -31,6 +31,8 @@ pub struct Restored {
     pub new: Vec<Defined>,
     /// The first free journal number.
     pub next_seq: u64,
+    /// Whether the last fsmond ended cleanly.
+    pub clean: bool,
 }
 
 /// What was loaded from one database.
@@ -77,7 +79,8 @@ pub fn restore(setup: &Setup, inbox: Inbox) -> Result<Restored, Failure> {
         next_seq = opened.next_seq,
         "state loaded"
     );
-    Ok(Restored { machine, store: opened.store, lost, first, new, next_seq: opened.next_seq })
+    let (clean, next_seq) = (opened.clean, opened.next_seq);
+    Ok(Restored { machine, store: opened.store, lost, first, new, next_seq, clean })
 }
 
 fn say(opened: &Opened) {

@@ -7,7 +7,9 @@
 use std::collections::HashMap;
 
 use fsmon_core::Effect;
-use fsmon_core::io::{Ack, Answer, LogLevel, PutAwayRequest, RunId, SpawnRequest, StoreOp, Token};
+use fsmon_core::io::{
+    Ack, Answer, LogLevel, PutAwayRequest, RunId, SpawnRequest, StoreOp, Token, WatchId, WorkersRequest,
+};
 use fsmon_protocol::ApiError;
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, error, info, warn};
@@ -28,6 +30,7 @@ enum Later {
     Spawn(Box<SpawnRequest>),
     EndRun(RunId),
     PutAway(PutAwayRequest),
+    Workers(WatchId, Option<Box<WorkersRequest>>),
     Answer(Token, Result<Answer, ApiError>),
 }
 
@@ -79,6 +82,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
                 Effect::Spawn(request) => self.later.push(Later::Spawn(request)),
                 Effect::EndRun(run) => self.later.push(Later::EndRun(run)),
                 Effect::PutAway(request) => self.later.push(Later::PutAway(request)),
+                Effect::Workers(watch, wanted) => self.later.push(Later::Workers(watch, wanted)),
                 Effect::Answer(token, answer) => self.later.push(Later::Answer(token, answer)),
                 Effect::SweepMoved(_) => sweeps = true,
                 Effect::Log(level, line) => log(level, &line),
@@ -122,6 +126,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
             | Effect::Spawn(_)
             | Effect::EndRun(_)
             | Effect::PutAway(_)
+            | Effect::Workers(..)
             | Effect::Answer(..)
             | Effect::SweepMoved(_)
             | Effect::Log(..) => {}
@@ -142,6 +147,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
                 Later::Spawn(request) => self.edges.runner.spawn(request),
                 Later::EndRun(run) => self.edges.runner.end(run),
                 Later::PutAway(request) => self.edges.runner.put_away(request),
+                Later::Workers(watch, wanted) => self.edges.runner.workers(watch, wanted),
                 Later::Answer(token, answer) => {
                     if let Some(reply) = self.waiting.remove(&token) {
                         // Whoever asked may have gone meanwhile.

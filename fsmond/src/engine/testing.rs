@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fsmon_core::io::{
     Ack, JournalRow, ListRequest, LookRequest, NodeId, OpenRequest, PutAwayRequest, RunId, SpawnRequest, StoreOp,
-    WatchId,
+    WatchId, WorkersRequest,
 };
 use fsmon_core::{Effect, Input, Now};
 use fsmon_protocol::event::{Event, EventKind, Origin, What};
@@ -45,6 +45,7 @@ pub enum Call {
     Spawn(RunId),
     End(RunId),
     PutAway(NodeId),
+    Workers(WatchId),
 }
 
 /// All three edges in one.
@@ -99,6 +100,9 @@ impl RunnerEdge for FakeEdges {
     }
     fn put_away(&mut self, request: PutAwayRequest) {
         self.note(Call::PutAway(request.node));
+    }
+    fn workers(&mut self, watch: WatchId, _wanted: Option<Box<WorkersRequest>>) {
+        self.note(Call::Workers(watch));
     }
 }
 

@@ -13,10 +13,14 @@ use super::roles::Role;
 use super::session::{Session, odd};
 use crate::edges::{GapsQuery, RunsQuery};
 
-/// Why a command could not be started names its program, which those who only look are not shown.
+/// Why a command could not be started names its program, which those who only look are not shown; nor what a worker
+/// says, which is output.
 pub(super) fn hide_command(outcome: &mut Option<Outcome>) {
-    if let Some(Outcome::NotStarted(why)) = outcome {
-        "it could not be started; an operator is shown why".clone_into(why);
+    match outcome {
+        Some(Outcome::NotStarted(why)) => "it could not be started; an operator is shown why".clone_into(why),
+        Some(Outcome::WorkerFailed(why)) => "an operator is shown why".clone_into(why),
+        Some(Outcome::Answered(_, message)) => *message = None,
+        _ => {}
     }
 }
 

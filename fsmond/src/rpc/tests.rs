@@ -218,6 +218,7 @@ fn watch_status(name: &str) -> WatchStatus {
         gaps: vec![],
         next_dates: vec![],
         warnings: vec![],
+        workers: None,
     }
 }
 

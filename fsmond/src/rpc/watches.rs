@@ -140,6 +140,9 @@ pub fn visible(mut watch: WatchStatus, role: Option<Role>) -> WatchStatus {
     }
     if role < Some(Role::Operator) {
         watch.rules.command.clear();
+        if let Some(trouble) = watch.workers.as_mut().and_then(|workers| workers.trouble.as_mut()) {
+            "an operator is shown why".clone_into(trouble);
+        }
     }
     watch
 }

@@ -6,9 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use fsmon_core::io::SpawnRequest;
+use fsmon_core::io::{SpawnRequest, WorkersRequest};
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::Rules;
+use fsmon_protocol::spec::{Mode, Rules};
 use nix::unistd::{Uid, User};
 
 use super::batch_of;
@@ -26,6 +26,8 @@ pub(super) const RUN: &str = "FSMON_RUN";
 pub(super) const EVENT_ID: &str = "FSMON_EVENT_ID";
 /// In its place for a batch: the same for every attempt at the same versions of the same files.
 pub(super) const BATCH_ID: &str = "FSMON_BATCH_ID";
+/// The number of a worker among those of its watch, from 1.
+pub(super) const WORKER: &str = "FSMON_WORKER";
 
 /// Names and values, sorted by name.
 pub(super) type Environment = BTreeMap<OsString, OsString>;
@@ -91,7 +93,26 @@ pub(super) fn of_run(base: &Environment, request: &SpawnRequest, account: Option
     environment
 }
 
-/// The folder a command runs in: that of its watch's rules, else the root.
+/// The environment of a worker: `base` and what the watch's `--env` says, and which of its watch's workers it is.
+pub(super) fn of_worker(
+    base: &Environment,
+    request: &WorkersRequest,
+    number: u32,
+    account: Option<&Account>,
+) -> Environment {
+    let mut environment = of_watch(base, &request.rules, account);
+    let mut set = |name: &str, value: &[u8]| {
+        environment.insert(name.into(), OsStr::from_bytes(value).to_owned());
+    };
+    set("FSMON_ROOT", request.root.as_bytes());
+    set("FSMON_WATCH", request.watch_name.as_bytes());
+    set(WORKER, number.to_string().as_bytes());
+    environment
+}
+
+/// The folder a command runs in: that of its watch's rules, else the root; for a worker, which stays, one that keeps no
+/// mount busy.
 pub(super) fn folder<'a>(rules: &'a Rules, root: &'a Path) -> &'a Path {
-    rules.cwd.as_ref().map_or(root, Path::new)
+    let usual = if rules.mode == Mode::Worker { Path::new("/") } else { root };
+    rules.cwd.as_ref().map_or(usual, Path::new)
 }

@@ -59,8 +59,8 @@ impl Leader {
         }
     }
 
-    /// Reaps the leader, which must have exited.
-    pub(super) fn reap(mut self) -> io::Result<ExitStatus> {
+    /// Reaps the leader, which must have exited. From then on nothing can be signalled through it.
+    pub(super) fn reap(&mut self) -> io::Result<ExitStatus> {
         match self.child.take() {
             Some(mut child) => child.wait(),
             None => Err(io::Error::other("reaped twice")),

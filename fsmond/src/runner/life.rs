@@ -13,9 +13,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,12 +26,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
+use super::launch::{Ends, Launch, no_pipe};
 use super::leader::Leader;
 use super::leftovers::{Leftover, end_leftovers};
 use super::output::Capture;
 use super::run_as::Account;
 use super::stdin::{Feed, stdin_of};
-use super::{Shared, batch_of, environment, program, stragglers, trust};
+use super::{Shared, batch_of, environment, stragglers, trust};
 
 /// How long output is still read after the leader has exited, while somebody else holds the pipe.
 const LINGER: Duration = Duration::from_millis(100);
@@ -161,7 +161,7 @@ async fn until_exit(
 }
 
 /// Until then, or for ever.
-async fn until(moment: Option<Instant>) {
+pub(super) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
@@ -222,7 +222,7 @@ pub(super) async fn end_escaped(daemon_id: &str, runs: &[(RunId, String)], kill_
 }
 
 /// What came of a command that nobody ended.
-fn by_itself(status: io::Result<ExitStatus>) -> Outcome {
+pub(super) fn by_itself(status: io::Result<ExitStatus>) -> Outcome {
     match status {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(code), _) => Outcome::Exited(code),
@@ -256,41 +256,33 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
         Some(files) => template::expand_batch(&request.rules.command, &values, files.iter().map(|file| &file.path)),
         None => template::expand(&request.rules.command, &values, request.rules.append_path),
     };
-    let name = argv.first().ok_or("the watch has no command")?;
-    let folder = environment::folder(&request.rules, request.root.as_path());
     let account = request.rules.run_as.as_deref().map(Account::find).transpose()?;
     let environment = environment::of_run(&shared.base, request, account.as_ref());
-    let file = program::find(name, folder, &environment)?;
-    if trust::matters() {
-        trust::check_program(Path::new(&file), account.as_ref().map(|account| account.uid.as_raw()))?;
-        if account.is_none() {
-            check_places(request)?;
-        }
+    if trust::matters() && account.is_none() {
+        check_places(request)?;
     }
-
-    let pipes = |error: io::Error| format!("no pipe can be made for it: {error}; see the limits on open files");
-    let (reader, writer) = io::pipe().map_err(pipes)?;
-    let path = shared.options.output_dir.join(request.run.to_string());
-    let output = Capture::new(OwnedFd::from(reader), path, shared.options.output_cap).map_err(pipes)?;
-    let (stdin, feed) = match stdin_of(request) {
-        None => (Stdio::null(), None),
-        Some(lines) => {
-            let (reader, writer) = io::pipe().map_err(pipes)?;
-            let feed = Feed::new(OwnedFd::from(writer), lines).map_err(pipes)?;
-            (Stdio::from(reader), Some(feed))
-        }
+    let launch = Launch {
+        argv: &argv,
+        folder: environment::folder(&request.rules, request.root.as_path()),
+        environment: &environment,
+        account: account.as_ref(),
     };
-    let mut command = Command::new(&file);
-    command.arg0(name).args(&argv[1..]).env_clear().envs(&environment).current_dir(folder);
-    if let Some(account) = &account {
-        // What a pipe's end belongs to decides who may open it by name, as `/dev/stderr`.
-        account.own(&writer).map_err(pipes)?;
-        account.put_on(&mut command);
-    }
-    command.stdin(stdin).stdout(writer.try_clone().map_err(pipes)?).stderr(writer);
-    let leader = Leader::start(&mut command).map_err(|error| {
-        let why = program::explain(&error, &file, folder);
-        account.as_ref().map_or_else(|| why.clone(), |account| format!("as user {}: {why}", account.uid))
+    let mut pipes = None;
+    let leader = launch.start(|| {
+        let (reader, writer) = io::pipe().map_err(no_pipe)?;
+        let path = shared.options.output_dir.join(request.run.to_string());
+        let output = Capture::new(OwnedFd::from(reader), path, shared.options.output_cap).map_err(no_pipe)?;
+        let (stdin, feed) = match stdin_of(request) {
+            None => (Stdio::null(), None),
+            Some(lines) => {
+                let (reader, writer) = io::pipe().map_err(no_pipe)?;
+                let feed = Feed::new(OwnedFd::from(writer), lines).map_err(no_pipe)?;
+                (Stdio::from(reader), Some(feed))
+            }
+        };
+        pipes = Some((output, feed));
+        Ok(Ends { stdin, stdout: writer.try_clone().map_err(no_pipe)?, stderr: writer })
     })?;
+    let (output, feed) = pipes.ok_or("it was started without pipes")?;
     Ok(Started { leader, output, feed })
 }

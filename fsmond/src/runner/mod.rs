@@ -1,7 +1,7 @@
 //! Runs commands: each in a process group of its own, with a clean environment, bounded output and a bounded time.
 //!
-//! To follow one run read `life`; around it are `environment` and `program` (what is started), `leader`,
-//! `exit` and `stragglers` (its processes), `output` and `stdin` (its pipes), `run_as` and `trust` (as whom, and what
+//! To follow one run read `life`, and one worker `worker` (`workers`: those of a watch); around them are `environment`,
+//! `program` and `launch` (what is started), `leader`, `exit` and `stragglers` (its processes), `output` and `stdin` (its pipes), `run_as` and `trust` (as whom, and what
 //! root may run at all). `inherited` keeps what the
 //! daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind. `mover` does
 //! what becomes of a file after its run.
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fsmon_core::Input;
-use fsmon_core::io::{Change, PutAway, PutAwayRequest, RunEnded, RunId, SpawnRequest, WatchId};
+use fsmon_core::io::{Change, PutAway, PutAwayRequest, RunEnded, RunId, SpawnRequest, WatchId, WorkersRequest};
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::Mode;
 use futures::FutureExt;
@@ -32,11 +32,13 @@ use crate::edges::{Inbox, RunnerEdge};
 pub(crate) use doubt::doubt;
 use environment::Environment;
 use life::End;
+use workers::{Pool, Wish};
 
 mod doubt;
 mod environment;
 mod exit;
 mod inherited;
+mod launch;
 mod leader;
 pub mod leftovers;
 mod life;
@@ -51,6 +53,8 @@ mod stragglers;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trust;
+mod worker;
+mod workers;
 
 /// After the deadline of a stop, how long a killed process may take to disappear before it is given up.
 const AFTER_KILL: Duration = Duration::from_secs(1);
@@ -97,6 +101,8 @@ struct Shared {
 #[derive(Default)]
 struct Running {
     runs: HashMap<RunId, Control>,
+    /// The workers of each watch, and those that are being ended.
+    pools: Vec<Arc<Pool>>,
     /// The deadline of the stop, once the daemon stops.
     stop: Option<Instant>,
 }
@@ -142,6 +148,9 @@ impl Runner {
             running.stop = Some(deadline);
             let now = Instant::now();
             running.runs.values().for_each(|control| control.end(now, Some(deadline)));
+            for pool in &running.pools {
+                pool.wish.send_replace(Wish::Stop(deadline));
+            }
             running.runs.iter().map(|(run, control)| (*run, control.event_id.clone())).collect()
         };
         self.tasks.close();
@@ -155,6 +164,9 @@ impl Runner {
 
 impl RunnerEdge for Runner {
     fn spawn(&mut self, request: Box<SpawnRequest>) {
+        if request.rules.mode == Mode::Worker {
+            return self.give(*request);
+        }
         let request = Arc::<SpawnRequest>::from(request);
         let (wish, wished) = watch::channel(None);
         let control = Control { event_id: request.event_id.clone(), grace: request.rules.grace.0, wish };
@@ -170,8 +182,10 @@ impl RunnerEdge for Runner {
     }
 
     fn end(&mut self, run: RunId) {
-        if let Some(control) = self.shared.running().runs.get(&run) {
-            control.end(Instant::now(), None);
+        let running = self.shared.running();
+        match running.runs.get(&run) {
+            Some(control) => control.end(Instant::now(), None),
+            None => drop(running.pools.iter().any(|pool| pool.end(run))),
         }
     }
 
@@ -181,6 +195,57 @@ impl RunnerEdge for Runner {
         // Not among the runs that a stop waits for: what is not done then, the next start does.
         self.runtime.spawn(put_away(request, Arc::clone(turn), self.shared.inbox.clone()));
     }
+
+    fn workers(&mut self, watch: WatchId, wanted: Option<Box<WorkersRequest>>) {
+        let mut running = self.shared.running();
+        if running.stop.is_some() {
+            return;
+        }
+        let current = running.pools.iter().find(|pool| pool.serves(watch));
+        if let Some(pool) = current {
+            if wanted.as_ref().is_some_and(|wanted| pool.is_as(wanted)) {
+                return;
+            }
+            pool.wish.send_replace(Wish::Finish);
+            let (pool, shared) = (Arc::clone(pool), Arc::clone(&self.shared));
+            self.tasks.spawn_on(async move { pool.take_back(&shared).await }, &self.runtime);
+        }
+        if let Some(wanted) = wanted {
+            let pool = Arc::new(Pool::new(*wanted));
+            running.pools.push(Arc::clone(&pool));
+            self.tasks.spawn_on(keep_all(pool, Arc::clone(&self.shared)), &self.runtime);
+        }
+    }
+}
+
+impl Runner {
+    /// Gives a line to the workers of its watch; where there are none any more, it is taken back.
+    fn give(&self, request: SpawnRequest) {
+        let pool = self.shared.running().pools.iter().find(|pool| pool.serves(request.watch)).cloned();
+        if let Some(pool) = pool {
+            pool.push(request);
+            return;
+        }
+        let (shared, run) = (Arc::clone(&self.shared), request.run);
+        let back = async move {
+            let ended = workers::without_output(run, Outcome::Interrupted);
+            let _ = shared.inbox.send(Input::RunEnded(ended)).await;
+        };
+        drop(self.tasks.spawn_on(back, &self.runtime));
+    }
+}
+
+/// Keeps all workers of a pool going, until all have ended for good.
+async fn keep_all(pool: Arc<Pool>, shared: Arc<Shared>) {
+    let all = 1..=pool.request.rules.concurrency;
+    let workers: Vec<_> = all.map(|n| tokio::spawn(worker::keep(Arc::clone(&pool), Arc::clone(&shared), n))).collect();
+    for worker in workers {
+        // One that panicked outside of its worker's life leaves that to the others.
+        let _ = worker.await;
+    }
+    shared.running().pools.retain(|other| !Arc::ptr_eq(other, &pool));
+    // What was pushed while the last one ended.
+    pool.take_back(&shared).await;
 }
 
 /// One file that is moved or deleted, and the one answer about it.

@@ -1,5 +1,5 @@
 //! What a command gets on its stdin: where its watch says `--stdin json` its event, as one line of JSON; a run for the
-//! whole watch gets one line for each change, and a batch one for each file, unless they are among its arguments.
+//! whole watch gets one line for each change, and a batch one for each file, unless they are among its arguments. A worker gets a line for each file, for as long as it lives.
 
 use std::borrow::Cow;
 use std::io;
@@ -82,12 +82,24 @@ fn line_of(line: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
+/// What a worker gets for a file: its event, and what tells the run from all others.
+pub(super) fn worker_line(request: &SpawnRequest) -> Vec<u8> {
+    with_event(request, |event| {
+        let (trigger, attempt) = (request.trigger.as_str(), request.attempt);
+        line_of(&WorkerLine { run: request.run, event, trigger, attempt, event_id: &request.event_id })
+    })
+}
+
 /// The bytes of one run's event as a JSON line, newline included, as `tail --json` prints events.
 fn event_line(request: &SpawnRequest) -> Vec<u8> {
+    with_event(request, |event| line_of(&event))
+}
+
+fn with_event<T>(request: &SpawnRequest, write: impl FnOnce(EventLine<'_>) -> T) -> T {
     let path = request.root.join(request.rel.as_bytes());
     let from = request.from.as_ref().filter(|_| request.kind == EventKind::Rename);
     let origin = if request.trigger == Trigger::FileChange { "live" } else { "scan" };
-    line_of(&EventLine {
+    write(EventLine {
         seq: request.seq,
         time: request.time,
         change: ChangeLine {
@@ -112,6 +124,17 @@ struct EventLine<'a> {
     #[serde(flatten)]
     change: ChangeLine<'a>,
     origin: &'static str,
+}
+
+/// A line to a worker.
+#[derive(Serialize)]
+struct WorkerLine<'a> {
+    run: u64,
+    #[serde(flatten)]
+    event: EventLine<'a>,
+    trigger: &'static str,
+    attempt: u32,
+    event_id: &'a str,
 }
 
 /// One file of many, with its key.

@@ -5,7 +5,7 @@
 
 use fsmon_core::io::{JournalRow, WatchId};
 use fsmon_protocol::event::{Event, EventKind, Gap, Occurrence, Record, RunRecord, WatchChange, What};
-use fsmon_protocol::run::Outcome;
+use fsmon_protocol::run::{Answer, Outcome};
 use fsmon_protocol::units::Timestamp;
 use rusqlite::{CachedStatement, Connection, Row};
 
@@ -92,13 +92,17 @@ impl<'c> Appender<'c> {
             .value(run.exit)?
             .maybe_number(run.ms)?
             .maybe_path(run.path.as_ref())?
-            .value(run.outcome.as_ref().map(Outcome::as_str))?
+            .value(match &run.outcome {
+                Some(Outcome::Answered(answer, _)) => Some(answer.word()),
+                other => other.as_ref().map(Outcome::as_str),
+            })?
             .value(match run.outcome {
                 Some(Outcome::Signalled(signal)) => Some(signal),
                 _ => None,
             })?
             .value(match &run.outcome {
-                Some(Outcome::NotStarted(why)) => Some(why.as_str()),
+                Some(Outcome::NotStarted(why) | Outcome::WorkerFailed(why)) => Some(why.as_str()),
+                Some(Outcome::Answered(_, message)) => message.as_deref(),
                 _ => None,
             })?
             .maybe_number(run.files)?
@@ -233,7 +237,11 @@ fn decode_outcome(row: &Row<'_>) -> Sql<Option<Outcome>> {
         Some("timed_out") => Some(Outcome::TimedOut),
         Some("interrupted") => Some(Outcome::Interrupted),
         Some("not_started") => Some(Outcome::NotStarted(row.get(21)?)),
-        Some(other) => return Err(columns::nonsense(30, format!("the outcome '{other}' is unknown"))),
+        Some("worker_failed") => Some(Outcome::WorkerFailed(row.get(21)?)),
+        Some(other) => match Answer::from_word(other) {
+            Some(answer) => Some(Outcome::Answered(answer, row.get(21)?)),
+            None => return Err(columns::nonsense(30, format!("the outcome '{other}' is unknown"))),
+        },
     })
 }
 

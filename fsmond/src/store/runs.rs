@@ -2,7 +2,7 @@
 
 use fsmon_core::io::{RunEndRow, RunId, RunRow, WatchId};
 use fsmon_protocol::RawPath;
-use fsmon_protocol::run::{Outcome, RunInfo, RunStatus};
+use fsmon_protocol::run::{Answer, Outcome, RunInfo, RunStatus};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::columns::{self, Binder, Sql};
@@ -71,6 +71,8 @@ pub(super) fn end(conn: &Connection, outputs: &Outputs, row: &RunEndRow) -> Sql<
         Some(Outcome::TimedOut) => (Some("timed_out"), None, None),
         Some(Outcome::Interrupted) => (Some("interrupted"), None, None),
         Some(Outcome::NotStarted(why)) => (Some("not_started"), None, Some(&**why)),
+        Some(Outcome::Answered(answer, message)) => (Some(answer.word()), None, message.as_deref()),
+        Some(Outcome::WorkerFailed(why)) => (Some("worker_failed"), None, Some(&**why)),
     };
     let mut statement = conn.prepare_cached(
         "UPDATE runs SET status = ?1, outcome = ?2, code = ?3, reason = ?4, ms = ?5, output = ?6, output_bytes = ?7, \
@@ -118,7 +120,11 @@ fn decode_outcome(row: &Row<'_>) -> Sql<Option<Outcome>> {
         Some("timed_out") => Outcome::TimedOut,
         Some("interrupted") => Outcome::Interrupted,
         Some("not_started") => Outcome::NotStarted(row.get(8)?),
-        Some(other) => return Err(columns::nonsense(6, format!("the outcome '{other}' is unknown"))),
+        Some("worker_failed") => Outcome::WorkerFailed(row.get(8)?),
+        Some(other) => match Answer::from_word(other) {
+            Some(answer) => Outcome::Answered(answer, row.get(8)?),
+            None => return Err(columns::nonsense(6, format!("the outcome '{other}' is unknown"))),
+        },
     };
     Ok(Some(outcome))
 }

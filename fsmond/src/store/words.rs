@@ -5,7 +5,7 @@
 
 use fsmon_protocol::event::{EventKind, GapReason, OccurrenceStatus, Origin, ServiceStatus, WatchChangeStatus, Why};
 use fsmon_protocol::fingerprint::FileType;
-use fsmon_protocol::run::{RunStatus, Trigger};
+use fsmon_protocol::run::{Answer, RunStatus, Trigger};
 use fsmon_protocol::status::DefinedBy;
 
 /// A value that is stored as a word.
@@ -38,6 +38,7 @@ words! {
         Overflow = "overflow", SourceError = "source_error", Limit = "limit", RootGone = "root_gone", Mount = "mount",
         Down = "down", Unreadable = "unreadable",
     }
+    Answer { Ok = "answered_ok", Retry = "answered_retry", Fail = "answered_fail" }
     Trigger { FileChange = "file_change", Recovery = "recovery", Scheduled = "scheduled", Manual = "manual" }
     RunStatus {
         Started = "started", Ok = "ok", Retry = "retry", Failed = "failed", Later = "later",

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::event::{EventKind, GapReason, OccurrenceStatus, ServiceStatus, WatchChangeStatus};
-use crate::run::{RunStatus, Trigger};
+use crate::run::{Answer, RunStatus, Trigger};
 
 /// 2026-11-23T18:10:00.123456789Z
 const TIME: Timestamp = Timestamp(1_795_457_400_123_456_789);
@@ -81,6 +81,8 @@ fn runs() -> Vec<(Record, serde_json::Value, &'static str)> {
         outcome: Some(Outcome::Exited(1)),
         files: None,
     };
+    let answer = Some(Outcome::Answered(Answer::Retry, Some("no total".to_owned())));
+    let answered = RunRecord { exit: None, outcome: answer, ..run.clone() };
     let batch = RunRecord { path: None, files: Some(1000), ..run.clone() };
     let started =
         RunRecord { status: RunStatus::Started, exit: None, ms: None, path: None, outcome: None, ..run.clone() };
@@ -93,6 +95,12 @@ fn runs() -> Vec<(Record, serde_json::Value, &'static str)> {
             json!({"kind":"run", "run":5, "trigger":"file_change", "status":"retry", "attempt":2, "exit":1,
                 "outcome":"exited", "ms":40, "path":"/data/a b"}),
             "data  run       retry #5  \"/data/a b\"  (file_change, attempt 2, exit 1, 40 ms)",
+        ),
+        (
+            record(Some("data"), What::Run(answered)),
+            json!({"kind":"run", "run":5, "trigger":"file_change", "status":"retry", "attempt":2, "outcome":"answered",
+                "answer":"retry", "message":"no total", "ms":40, "path":"/data/a b"}),
+            "data  run       retry #5  \"/data/a b\"  (file_change, attempt 2, retry: no total, 40 ms)",
         ),
         (
             record(Some("data"), What::Run(batch)),

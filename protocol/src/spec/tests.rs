@@ -7,7 +7,7 @@ use crate::error::ErrorKind;
 
 /// Every option as a config file gives it, under the name of the option.
 fn written() -> serde_json::Value {
-    json!({
+    let text = r#"{
         "command": ["process", "{path}"], "include": ["*.csv"], "exclude": ["tmp/"],
         "min-size": "1", "max-size": "10M", "recursive": true, "max-depth": 3, "hidden": false,
         "kinds": ["create", "modify", "rename", "delete"], "existing": "run",
@@ -18,8 +18,9 @@ fn written() -> serde_json::Value {
         "cron": "30 2 * * *", "tz": "Europe/Paris",
         "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s",
         "mode": "batch", "batch-max": 50, "batch-wait": "7s",
-        "on-success": "delete", "on-failure": "move:/bad"
-    })
+        "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16
+    }"#;
+    serde_json::from_str(text).unwrap()
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn every_option_that_can_be_given_can_be_unset_by_its_name() {
         "include": ["*.csv"], "max-size": "1K", "every": "15m", "run-as": "alice", "cron": "@daily", "tz": "Europe/Paris",
         "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s", "command": ["true"],
         "mode": "batch", "batch-max": 50, "batch-wait": "7s",
-        "on-success": "delete", "on-failure": "move:/bad"
+        "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16
     });
     let names: Vec<String> = given.as_object().unwrap().keys().cloned().collect();
     let mut options: Options = serde_json::from_value(given).unwrap();

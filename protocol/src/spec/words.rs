@@ -78,6 +78,8 @@ pub enum Mode {
     Each,
     /// Many files.
     Batch,
+    /// As many as there are: processes that stay are given a line for each file.
+    Worker,
 }
 
 impl Mode {
@@ -86,6 +88,7 @@ impl Mode {
         match self {
             Self::Each => "each",
             Self::Batch => "batch",
+            Self::Worker => "worker",
         }
     }
 }

@@ -18,9 +18,9 @@ use fsmon_protocol::rpc_types::{
     Cursor, DryRun, GapsRequest, Listed, LogChunk, Reloaded, Removed, RunsRequest, SweepStage, SweepStatus, TailReply,
     TailRequest,
 };
-use fsmon_protocol::run::{Outcome, RunInfo, RunStatus, Trigger};
+use fsmon_protocol::run::{Answer, Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Rules, Stdin, WatchSpec};
-use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus};
+use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus, Workers};
 use fsmon_protocol::verify::{Difference, DifferenceKind, VerifyReply, VerifyRequest};
 use fsmon_protocol::{RawPath, Size, Span, SpanOrOff, Timestamp};
 use tarpc::{ClientMessage, Request, Response, context};
@@ -82,6 +82,7 @@ macro_rules! words {
     };
 }
 words! {
+    Answer { Ok, Retry, Fail }
     Backend { Auto, Inotify, Notify, Poll }
     CatchUp { None, Once }
     DefinedBy { Runtime, Config }
@@ -92,7 +93,7 @@ words! {
     FileState { Clean, Settling, Ready, Running, Backoff, Failed }
     FileType { File, Dir, Symlink, Other }
     GapReason { Overflow, SourceError, Limit, RootGone, Mount, Down, Unreadable }
-    Mode { Each, Batch }
+    Mode { Each, Batch, Worker }
     OccurrenceStatus { Done, SkippedBusy, SkippedPaused, SkippedUnable, SkippedMissed }
     OnSchedule { Pending, All, Once }
     Origin { Live, Scan }
@@ -185,6 +186,7 @@ pub fn options() -> Options {
         batch_wait: Some(Span::secs(7)),
         on_success: Some(After::Move("/done".into())),
         on_failure: Some(After::Keep),
+        in_flight: Some(16),
     }
 }
 
@@ -217,6 +219,7 @@ fn watch() -> WatchStatus {
         gaps: vec![gap()],
         next_dates: vec!["2026-11-24T02:30:00+01:00".into()],
         warnings: vec!["it is not there".into()],
+        workers: Some(Workers { wanted: 4, up: 3, restarts: 2, trouble: Some("exit 1".into()) }),
     }
 }
 
@@ -437,6 +440,7 @@ fn explained() -> Explained {
             Waits::PlaceInAll(2),
             Waits::Turn,
             Waits::Others(1000),
+            Waits::Workers(2),
             Waits::Occurrence,
             Waits::Retry,
         ],

@@ -62,6 +62,7 @@ fn each_option_arrives() {
         "--mode=batch",
         "--batch-max=50",
         "--batch-wait=7s",
+        "--in-flight=16",
         "--on-success=move:/done",
         "--on-failure=keep",
     ])

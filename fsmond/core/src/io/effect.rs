@@ -36,6 +36,9 @@ pub enum Effect {
     /// Move or delete a file after its run, if it is still the version that was processed. Answered by
     /// [`super::Input::PutAway`].
     PutAway(PutAwayRequest),
+    /// A watch is to have these workers, or those that it has already; none: it is to have none any more, once they have
+    /// answered what they were given. Answered by [`super::Input::Workers`], again and again.
+    Workers(WatchId, Option<Box<WorkersRequest>>),
     /// Answer a command.
     Answer(Token, Result<Answer, ApiError>),
     /// A sweep came further: whoever waits for it asks again.
@@ -138,6 +141,19 @@ pub struct SpawnRequest {
     pub rules: Arc<Rules>,
     /// The files, where the run is for a batch, or what changed, where it is for the whole watch; sorted by path.
     pub manifest: Option<Arc<[Change]>>,
+}
+
+/// The workers that a watch is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkersRequest {
+    /// The watch.
+    pub watch: WatchId,
+    /// The watch's name.
+    pub watch_name: Arc<str>,
+    /// Absolute path of the root.
+    pub root: RawPath,
+    /// The watch's rules: command, environment, how many, how long.
+    pub rules: Arc<Rules>,
 }
 
 /// What happened to one file of many since a run for it last succeeded, all in all.

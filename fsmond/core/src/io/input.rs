@@ -5,6 +5,7 @@ use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::Backend;
+use fsmon_protocol::status::Workers;
 
 use super::{Command, Name, NodeId, RunId, Token, WatchId};
 
@@ -41,6 +42,8 @@ pub enum Input {
         /// What came of it.
         result: PutAway,
     },
+    /// How the workers of a watch are.
+    Workers(WatchId, Workers),
     /// Somebody wants something.
     Command(Token, Box<Command>),
     /// A deadline has come.

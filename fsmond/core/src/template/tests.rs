@@ -240,6 +240,8 @@ fn a_batch_takes_its_paths_as_arguments_and_nothing_of_one_file() {
         (&["sh", "-c", "{paths}"], Mode::Batch, "code"),
         (&["{paths}"], Mode::Batch, "program"),
         (&["import", "{paths}"], Mode::Each, "--mode batch"),
+        (&["import", "{paths}"], Mode::Worker, "JSON line"),
+        (&["import", "{path}"], Mode::Worker, "JSON line"),
     ] {
         let error = check(&argv(words), mode).unwrap_err();
         let text = format!("{} {}", error.message, error.hint.unwrap_or_default());

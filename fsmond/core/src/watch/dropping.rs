@@ -71,6 +71,9 @@ impl Watch {
         if kill {
             ctx.out.extend(running.iter().copied().map(Effect::EndRun));
         }
+        if self.has_workers() {
+            self.let_workers_go(ctx);
+        }
         self.abandon_scan(ctx);
         self.leave_once(ctx);
         let dropped = self.pending.pending() - u64::from(self.pending.running());

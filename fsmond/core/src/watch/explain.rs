@@ -274,9 +274,15 @@ impl Watch {
 
     /// Why one that is ready was not started yet.
     fn place_waits(&self, shared: &Shared) -> Waits {
-        if shared.runs.count(self.id) >= self.rules.concurrency {
+        if self.has_workers() {
+            match self.workers_up().saturating_mul(self.rules.in_flight) {
+                0 => Waits::Workers(self.rules.concurrency),
+                most if shared.runs.count(self.id) >= most => Waits::Place(most),
+                _ => Waits::Turn,
+            }
+        } else if shared.runs.count(self.id) >= self.rules.concurrency {
             Waits::Place(self.rules.concurrency)
-        } else if !shared.may_start() {
+        } else if !shared.has_room() {
             Waits::PlaceInAll(shared.max_runs)
         } else if self.batches() {
             Waits::Others(self.rules.batch_max)

@@ -3,7 +3,7 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
 //! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
-//! `occurrence`, `once`, `batch`, `put_away`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows no other watch.
+//! `occurrence`, `once`, `batch`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows no other watch.
 
 mod accept;
 mod aside;
@@ -40,6 +40,7 @@ mod tell;
 mod understood;
 mod unreadable;
 mod verify;
+mod workers;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ use std::sync::Arc;
 use fsmon_protocol::event::{WatchChange, WatchChangeStatus, What};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::spec::{Backend, Options, Rules, WatchSpec};
-use fsmon_protocol::status::DefinedBy;
+use fsmon_protocol::status::{DefinedBy, Workers};
 use fsmon_protocol::units::Timestamp;
 use fsmon_protocol::{ApiError, RawPath};
 
@@ -165,6 +166,8 @@ pub struct Watch {
     transient: u64,
     /// The probe that is awaited, and whether it was heard of.
     probe: Option<(Name, bool)>,
+    /// How its workers are, where it has some and that was told.
+    workers: Option<Workers>,
 }
 
 impl Watch {
@@ -217,6 +220,7 @@ impl Watch {
             limit: None,
             transient: 0,
             probe: None,
+            workers: None,
         })
     }
 
@@ -257,6 +261,7 @@ impl Watch {
         self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
         self.replan(plan, ctx);
         self.regroup(&old, ctx.now);
+        self.other_workers(&old, ctx);
         if self.rules.command.is_empty() {
             self.drop_all_pending(ctx);
         }

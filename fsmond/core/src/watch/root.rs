@@ -55,6 +55,7 @@ impl Watch {
         }
         let limited = facts.limited.clone();
         self.root = Root::Open(facts);
+        self.want_workers(ctx);
         if let Some(since) = self.down.take() {
             self.open_gap_since(since, GapReason::Down, self.root_path.clone(), ctx);
         }

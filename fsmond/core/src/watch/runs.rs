@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::{EventKind, RunRecord, What};
 use fsmon_protocol::fingerprint::Fingerprint;
-use fsmon_protocol::run::{Outcome, RunStatus};
+use fsmon_protocol::run::{Answer, Outcome, RunStatus};
 
 use super::Watch;
 use super::looping::LOOP;
@@ -24,12 +24,7 @@ const EX_TEMPFAIL: i32 = 75;
 impl Watch {
     /// Starts one run, if one is ready and may. Returns whether it did.
     pub fn start_one(&mut self, ctx: &mut Ctx<'_>) -> bool {
-        if self.paused
-            || self.looping.is_some()
-            || !self.acts()
-            || ctx.shared.runs.count(self.id) >= self.rules.concurrency
-            || !ctx.shared.may_start()
-        {
+        if self.paused || self.looping.is_some() || !self.acts() || !ctx.shared.may_start() || !self.has_place(ctx) {
             return false;
         }
         if self.runs_once() {
@@ -62,7 +57,7 @@ impl Watch {
             rel,
             seq: ctx.shared.next_seq,
             spawned: false,
-            aim: Aim::File,
+            aim: if self.has_workers() { Aim::Line } else { Aim::File },
         };
         self.record_start(started, ctx);
         self.pending.set_stage(at, Stage::Running(run, false), u64::MAX);
@@ -132,7 +127,8 @@ impl Watch {
         match run.aim {
             Aim::Watch(_) => self.runs_once(),
             Aim::Batch(_) => self.batches(),
-            Aim::File => !self.runs_once() && !self.batches(),
+            Aim::Line => self.has_workers(),
+            Aim::File => !self.runs_once() && !self.batches() && !self.has_workers(),
         }
     }
 
@@ -152,7 +148,8 @@ impl Watch {
     pub fn on_run_ended(&mut self, ended: &RunEnded, ctx: &mut Ctx<'_>) {
         let Some(run) = ctx.shared.runs.get(ended.run) else { return };
         let status = match &ended.outcome {
-            Outcome::Exited(0) => RunStatus::Ok,
+            Outcome::Exited(0) | Outcome::Answered(Answer::Ok, _) => RunStatus::Ok,
+            Outcome::Answered(Answer::Fail, _) => RunStatus::Failed,
             Outcome::Exited(EX_TEMPFAIL) => RunStatus::Later,
             Outcome::Interrupted => RunStatus::Interrupted,
             _ if run.attempt > self.rules.retries && !run.shares_blame() => RunStatus::Failed,
@@ -168,12 +165,12 @@ impl Watch {
         match &run.aim {
             Aim::Watch(given) => self.end_once(id, &run, given, status, ctx),
             Aim::Batch(given) => self.end_batch(id, &run, given, status, ms, ctx),
-            Aim::File => {}
+            Aim::File | Aim::Line => {}
         }
         let ack = self.rules.puts_away().then_some(Ack::RunEnd(self.id, id));
         store_end(id, &run, status, ended, ack, ctx);
         self.ledger.upto = ctx.shared.next_seq - 1;
-        if matches!(run.aim, Aim::File) {
+        if run.given().is_none() {
             self.end_file(id, run.node, status, ms, ctx);
         }
     }

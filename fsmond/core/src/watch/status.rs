@@ -47,6 +47,7 @@ impl Watch {
             added: self.added,
             rules: (*self.rules).clone(),
             next_dates: self.clocks.next_due_wall(now).map_or_else(Vec::new, |next| self.plan.dates(next, DATES)),
+            workers: self.workers.clone(),
             gaps: self.gaps.iter().map(|gap| self.gap_info(gap)).collect(),
             warnings: Vec::new(),
         }
@@ -75,7 +76,11 @@ impl Watch {
             WatchState::Stuck
         } else if matches!(self.root, Root::Waiting(..)) {
             WatchState::Waiting
-        } else if self.limit.is_some() || self.unreadable > 0 || self.keeps().is_some() {
+        } else if self.limit.is_some()
+            || self.unreadable > 0
+            || self.keeps().is_some()
+            || self.missing_workers().is_some()
+        {
             WatchState::Degraded
         } else if self.scan.is_some() || self.root == Root::Opening || !self.baseline_done {
             WatchState::Scanning
@@ -102,6 +107,7 @@ impl Watch {
         if let Some(why) = &self.limit {
             details.push(format!("{why}; until then the tree is scanned every {}", self.rules.poll_interval));
         }
+        details.extend(self.missing_workers());
         if self.unreadable > 0 {
             details.push(format!("{} folders can't be read by the daemon; the log names them", self.unreadable));
         }

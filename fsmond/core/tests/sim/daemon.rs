@@ -12,7 +12,7 @@ use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::event::{EventKind, What};
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::{After, Backend, Mode, Options, WatchSpec};
-use fsmon_protocol::status::{DefinedBy, WatchState};
+use fsmon_protocol::status::{DefinedBy, WatchState, Workers};
 use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
 
 use crate::disk::{Disk, ROOT};
@@ -59,6 +59,8 @@ pub struct Daemon {
     leaving: VecDeque<PutAwayRequest>,
     /// How files are processed.
     sort: Sort,
+    /// Workers are asked for, and not yet up.
+    workers_asked: Option<u32>,
     opening: bool,
     /// The root as it was when it was opened.
     opened: u64,
@@ -94,6 +96,7 @@ fn spec(Sort { mode, deletes }: Sort) -> WatchSpec {
         mode: Some(mode),
         batch_max: (mode == Mode::Batch).then_some(3),
         on_success: deletes.then_some(After::Delete),
+        in_flight: (mode == Mode::Worker).then_some(2),
         batch_wait: (mode == Mode::Batch).then_some(Span::millis(100)),
         ..Options::default()
     };
@@ -124,6 +127,7 @@ impl Daemon {
             running: HashMap::new(),
             leaving: VecDeque::new(),
             sort: Sort { mode: Mode::Each, deletes: false },
+            workers_asked: None,
             opening: false,
             opened: ROOT,
             closing: false,
@@ -267,6 +271,7 @@ impl Daemon {
                     self.lists.clear();
                     self.looks.clear();
                 }
+                Effect::Workers(_, wanted) => self.workers_asked = wanted.map(|wanted| wanted.rules.concurrency),
                 Effect::Disarm(_, node) => self.disarming.push(node),
                 Effect::EndRun(_) | Effect::Answer(..) | Effect::SweepMoved(_) | Effect::Log(..) => {}
             }
@@ -446,9 +451,33 @@ impl Daemon {
         if well {
             self.processed.extend(given.into_iter().map(|file| (file.path, file.version)));
         }
-        let outcome = Outcome::Exited(i32::from(!well));
+        let outcome = match (self.sort.mode, well) {
+            (Mode::Worker, true) => Outcome::Answered(fsmon_protocol::run::Answer::Ok, None),
+            (Mode::Worker, false) => Outcome::WorkerFailed("exit 1".into()),
+            (_, well) => Outcome::Exited(i32::from(!well)),
+        };
         self.step(disk, Input::RunEnded(RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 }));
         true
+    }
+
+    /// Workers that were asked for come up.
+    pub fn raise(&mut self, disk: &Disk) -> bool {
+        let Some(wanted) = self.workers_asked.take() else { return false };
+        self.tell_workers(disk, wanted, wanted);
+        true
+    }
+
+    /// A worker ends with all that it has, or all of them, and comes back later.
+    pub fn fell(&mut self, disk: &Disk, all: bool) {
+        if self.sort.mode == Mode::Worker && self.workers_asked.is_none() {
+            self.tell_workers(disk, 3, if all { 0 } else { 2 });
+            self.workers_asked = Some(3);
+        }
+    }
+
+    fn tell_workers(&mut self, disk: &Disk, wanted: u32, up: u32) {
+        let trouble = (up < wanted).then(|| "exit 1".to_owned());
+        self.step(disk, Input::Workers(WATCH, Workers { wanted, up, restarts: 0, trouble }));
     }
 
     /// Moves time on, and ticks if something is due.

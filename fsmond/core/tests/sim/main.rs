@@ -103,6 +103,7 @@ fn come_to_rest(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng, seed: u6
     let mut held = 0;
     for round in 0..200_000 {
         let mut busy = daemon.open(disk);
+        busy |= daemon.raise(disk);
         busy |= daemon.read(disk, 1 + random.usize(..20));
         busy |= daemon.list(disk);
         busy |= daemon.look(disk);
@@ -182,7 +183,15 @@ fn history(seed: u64, crashes: bool, renames: bool, sort: Sort) {
                 daemon.read_files(&disk);
                 daemon.end_run(&disk, random.usize(..8), random.u8(..4) > 0);
             }
-            19 => drop(daemon.open(&mut disk) || daemon.put_away(&mut disk)),
+            19 => {
+                let _ = daemon.open(&mut disk) || daemon.put_away(&mut disk);
+                if sort.mode == Mode::Worker {
+                    match random.u8(..4) {
+                        0 => daemon.fell(&disk, random.bool()),
+                        _ => drop(daemon.raise(&disk)),
+                    }
+                }
+            }
             20..=22 => {
                 let span = [100_000, 5_000_000, 30_000_000, 600_000_000, 3_000_000_000];
                 daemon.pass(&mut disk, span[random.usize(..5)]);
@@ -248,5 +257,12 @@ fn nothing_is_deleted_that_was_not_processed() {
     for seed in seeds() {
         let mode = if seed % 2 == 0 { Mode::Each } else { Mode::Batch };
         history(seed, true, seed % 3 == 0, Sort { mode, deletes: true });
+    }
+}
+
+#[test]
+fn nothing_is_lost_with_workers_over_crashes() {
+    for seed in seeds() {
+        history(seed, true, true, Sort { mode: Mode::Worker, ..EACH });
     }
 }

@@ -1,7 +1,7 @@
 //! What goes in comes out.
 
 use fsmon_core::io::{Checkpoint, NodeRow, RunEndRow, RunRow};
-use fsmon_protocol::run::{Outcome, RunStatus};
+use fsmon_protocol::run::{Answer, Outcome, RunStatus};
 
 use super::samples::{self, Dice, every_record, run_end, run_start};
 use super::*;
@@ -75,6 +75,9 @@ fn runs_come_back_as_they_were() {
         Some(Outcome::TimedOut),
         Some(Outcome::Interrupted),
         Some(Outcome::NotStarted("no such\nfile".into())),
+        Some(Outcome::Answered(Answer::Ok, None)),
+        Some(Outcome::Answered(Answer::Retry, Some("no total".into()))),
+        Some(Outcome::WorkerFailed("exit 1".into())),
     ];
     for (run, outcome) in (1..).zip(&outcomes) {
         let path = if run == 1 { None } else { Some(samples::ODD.into()) };
@@ -88,8 +91,8 @@ fn runs_come_back_as_they_were() {
     assert_eq!(listed[0].status, RunStatus::Started);
     let told: Vec<_> = listed.iter().rev().map(|r| r.outcome.clone()).take(outcomes.len()).collect();
     assert_eq!(told, outcomes);
-    assert_eq!(listed[6].path, None);
-    assert_eq!((listed[5].path.clone(), listed[5].attempt), (Some(samples::ODD.into()), u32::MAX));
+    assert_eq!(listed[outcomes.len()].path, None);
+    assert_eq!((listed[outcomes.len() - 1].path.clone(), listed[5].attempt), (Some(samples::ODD.into()), u32::MAX));
     running.close();
     let (opened, _inbox) = open(dir.path());
     assert_eq!(opened.store.unfinished_runs().unwrap(), [unfinished]);

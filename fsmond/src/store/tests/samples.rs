@@ -8,7 +8,7 @@ use fsmon_core::io::{
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::*;
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
-use fsmon_protocol::run::{Outcome, RunStatus, Trigger};
+use fsmon_protocol::run::{Answer, Outcome, RunStatus, Trigger};
 use fsmon_protocol::status::DefinedBy;
 use fsmon_protocol::units::Timestamp;
 
@@ -135,6 +135,9 @@ fn every_run() -> Vec<What> {
             Outcome::TimedOut,
             Outcome::Interrupted,
             Outcome::NotStarted("no such program".into()),
+            Outcome::Answered(Answer::Ok, None),
+            Outcome::Answered(Answer::Fail, Some("no total".into())),
+            Outcome::WorkerFailed("exit 1".into()),
         ] {
             whats.push(What::Run(RunRecord { outcome: Some(outcome), ..record.clone() }));
         }

@@ -52,6 +52,7 @@ fn every_option() -> Options {
         batch_wait: Some(Span::millis(1)),
         on_success: Some(After::Move("/done".into())),
         on_failure: Some(After::Keep),
+        in_flight: Some(16),
     }
 }
 

@@ -12,6 +12,7 @@ use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Outcome as Ended;
 use fsmon_protocol::spec::{After, Backend, Options};
+use fsmon_protocol::status::Workers;
 use fsmon_protocol::units::Timestamp;
 use fsmon_protocol::{ApiError, RawPath};
 
@@ -204,6 +205,11 @@ impl Daemon {
                 Effect::EndRun(run) => {
                     let path = self.running.get(&run).map(|r| r.rel.text().into_owned()).unwrap_or_default();
                     self.came(Outcome::new(self.time(), &["kills", &path]));
+                }
+                Effect::Workers(watch, wanted) => {
+                    let how_many = wanted.map_or(0, |wanted| wanted.rules.concurrency);
+                    let outcome = Outcome::new(self.time(), &["workers", &how_many.to_string()]);
+                    self.came(outcome.with("watch", watch.0));
                 }
                 Effect::Answer(token, answer) => {
                     self.unanswered.remove(&token);
@@ -430,6 +436,13 @@ impl Daemon {
         let run = found.ok_or(format!("no command runs for {path}"))?;
         self.running.remove(&run);
         self.step(Input::RunEnded(RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 }))?;
+        self.pump()
+    }
+
+    /// So many workers of the watch are up.
+    pub fn workers(&mut self, watch: WatchId, wanted: u32, up: u32) -> Result<(), String> {
+        let trouble = (up < wanted).then(|| "exit 1".to_owned());
+        self.step(Input::Workers(watch, Workers { wanted, up, restarts: 0, trouble }))?;
         self.pump()
     }
 

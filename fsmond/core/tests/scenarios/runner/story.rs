@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fsmon_core::io::{Answer, Command, ComparedTo, Comparison, FoldersQuery, Name, Settings, WatchId};
 use fsmon_protocol::RawPath;
 use fsmon_protocol::fingerprint::FileType;
-use fsmon_protocol::run::Outcome as Ended;
+use fsmon_protocol::run::{Answer as WorkerAnswer, Outcome as Ended};
 use fsmon_protocol::spec::{Options, WatchSpec};
 use fsmon_protocol::status::DefinedBy;
 use fsmon_protocol::units::SpanOrOff;
@@ -95,7 +95,7 @@ impl Story {
         let (verb, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let rest = rest.trim();
         match verb {
-            "told" | "starts" | "kills" | "puts" | "removed" | "counted" | "done" | "refused" => {
+            "told" | "workers" | "starts" | "kills" | "puts" | "removed" | "counted" | "done" | "refused" => {
                 return self.expect(text);
             }
             "says" => return self.says(rest),
@@ -118,6 +118,7 @@ impl Story {
             "say" => self.say(rest),
             "limit" => self.limit(rest),
             "ends" => self.ends(rest),
+            "up" => self.up(rest),
             "hold" => {
                 self.daemon.held.insert(rest.to_owned());
                 Ok(())
@@ -407,10 +408,29 @@ impl Story {
             ("signal", number) => Ended::Signalled(number.parse().map_err(|_| "which signal?")?),
             ("timeout", _) => Ended::TimedOut,
             ("interrupted", _) => Ended::Interrupted,
+            ("answers", answer) => Ended::Answered(
+                match answer {
+                    "ok" => WorkerAnswer::Ok,
+                    "retry" => WorkerAnswer::Retry,
+                    "fail" => WorkerAnswer::Fail,
+                    _ => return Err("answers ok, retry or fail?".to_owned()),
+                },
+                None,
+            ),
+            ("breaks", _) => Ended::WorkerFailed("exit 1".to_owned()),
             ("unstarted", _) => Ended::NotStarted("no such program".to_owned()),
             (other, _) => return Err(format!("no command ends by '{other}'")),
         };
         self.daemon.end_run(&self.full(path), outcome)
+    }
+
+    /// `up WATCH 1/2`: so many of its workers are there.
+    fn up(&mut self, rest: &str) -> Result<(), String> {
+        let (name, count) = rest.split_once(' ').ok_or("up WATCH N/M")?;
+        let id = *self.watches.get(name).ok_or("up which watch?")?;
+        let (up, wanted) = count.split_once('/').ok_or("how many of how many?")?;
+        let number = |text: &str| text.parse::<u32>().map_err(|_| "how many are up?".to_owned());
+        self.daemon.workers(id, number(wanted)?, number(up)?)
     }
 
     fn full(&self, path: &str) -> String {
