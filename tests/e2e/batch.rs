@@ -15,6 +15,18 @@ fn runs(d: &Daemon) -> Vec<Value> {
     runs
 }
 
+/// Has these files ready together, so that they are one batch however slow the machine is.
+fn together(d: &Daemon, contents: impl Iterator<Item = (String, &'static str)>) {
+    d.ok(["pause", "data"]);
+    let mut files = 0;
+    for (name, content) in contents {
+        fs::write(d.root().join(name), content).unwrap();
+        files += 1;
+    }
+    d.until("all are ready", || d.json(["files", "data", "--state", "ready"]).len() == files);
+    d.ok(["resume", "data"]);
+}
+
 /// How often each file was given, as a command wrote that down: a path a line.
 fn given(log: &Path) -> BTreeMap<String, u32> {
     let mut given = BTreeMap::new();
@@ -27,12 +39,10 @@ fn given(log: &Path) -> BTreeMap<String, u32> {
 #[test]
 fn many_files_are_one_run_and_read_as_such() {
     let d = Daemon::start();
-    let (root, out) = (d.root(), d.dir("out"));
+    let out = d.dir("out");
     let archive = out.join("all.tar");
     d.add(&BATCH, &["tar", "-cPf", archive.to_str().unwrap(), "{paths}"]);
-    for n in 0..200 {
-        fs::write(root.join(format!("f{n} -x")), format!("{n}")).unwrap();
-    }
+    together(&d, (0..200).map(|n| (format!("f{n} -x"), "x")));
     d.wait_idle("data");
     let names = fsmon_tests::ctl::shell(&out, "tar -tPf all.tar").ok().text();
     assert_eq!(runs(&d).len(), 1, "{:?}", runs(&d));
@@ -94,9 +104,7 @@ fn of_a_batch_that_fails_only_the_bad_file_is_set_aside() {
     );
     let options = [&BATCH[..], &["--retries", "2", "--backoff", "100ms"]].concat();
     d.add(&options, &["sh", "-c", &script, "sh", "{paths}"]);
-    for n in 0..40 {
-        fs::write(root.join(format!("f{n}")), if n == 23 { "bad" } else { "good" }).unwrap();
-    }
+    together(&d, (0..40).map(|n| (format!("f{n}"), if n == 23 { "bad" } else { "good" })));
     d.until("one file is set aside and all others are done", || {
         let show = d.show("data");
         show["failed"] == 1 && show["pending"] == 0
@@ -127,9 +135,7 @@ fn a_file_that_changes_during_the_batch_runs_once_more_and_no_file_twice_at_once
     );
     let options = [&BATCH[..], &["--concurrency", "3", "--retries", "0"]].concat();
     d.add(&options, &["sh", "-c", &script, "sh", "{paths}"]);
-    for n in 0..10 {
-        fs::write(root.join(format!("f{n}")), "old").unwrap();
-    }
+    together(&d, (0..10).map(|n| (format!("f{n}"), "old")));
     d.until("the batch runs", || d.show("data")["running"] == 10);
     fs::write(root.join("f3"), "new").unwrap();
     fs::remove_file(root.join("f4")).unwrap();
@@ -144,15 +150,13 @@ fn a_file_that_changes_during_the_batch_runs_once_more_and_no_file_twice_at_once
 #[test]
 fn a_daemon_that_dies_during_a_batch_gives_all_of_it_out_again_after_its_leftover_was_ended() {
     let mut d = Daemon::start();
-    let (root, out) = (d.root(), d.dir("out"));
+    let out = d.dir("out");
     let script = format!(
         "if [ -e {0}/pid ]; then printf '%s\\n' \"$@\" >> {0}/log; exit 0; fi; echo $$ > {0}/pid; sleep 1000",
         out.display()
     );
     d.add(&BATCH, &["sh", "-c", &script, "sh", "{paths}"]);
-    for n in 0..5 {
-        fs::write(root.join(format!("f{n}")), "x").unwrap();
-    }
+    together(&d, (0..5).map(|n| (format!("f{n}"), "x")));
     d.until("the batch runs", || fs::read_to_string(out.join("pid")).is_ok_and(|pid| pid.ends_with('\n')));
     let pid: u32 = fs::read_to_string(out.join("pid")).unwrap().trim().parse().unwrap();
     d.kill9();
