@@ -273,12 +273,18 @@ fn lock_of(socket: &std::path::Path) -> std::path::PathBuf {
 /// Ends what commands and workers of an earlier daemon left behind, before any of their files runs again. One that ended
 /// cleanly has left none.
 async fn end_leftovers(daemon_id: &str, lost: &[RunRow], clean: bool) {
-    if lost.is_empty() && clean {
+    if !clean {
+        match leftovers::end_workers(daemon_id, LEFTOVER_GRACE).await {
+            Err(why) => warn!("{why}"),
+            Ok((workers, true)) if workers.is_empty() => {}
+            Ok((workers, true)) => warn!(processes = ?workers, "workers of the last fsmond were ended"),
+            Ok((workers, false)) => error!(processes = ?workers, "workers of the last fsmond can't be ended"),
+        }
+    }
+    if lost.is_empty() {
         return;
     }
-    if !lost.is_empty() {
-        warn!(runs = lost.len(), "the last fsmond ended while commands were running; their files are run again");
-    }
+    warn!(runs = lost.len(), "the last fsmond ended while commands were running; their files are run again");
     let runs: Vec<_> = lost.iter().map(|row| (row.run, row.event_id.clone())).collect();
     match leftovers::end_leftovers(daemon_id, &runs, LEFTOVER_GRACE).await {
         Err(why) => warn!("{why}"),

@@ -2,25 +2,25 @@
 //! them, before any of their files runs again.
 //!
 //! They are known by what every command of a run has in its environment: `FSMON_DAEMON`, `FSMON_RUN` and
-//! `FSMON_EVENT_ID`, or `FSMON_BATCH_ID`; a worker has `FSMON_DAEMON` and `FSMON_WORKER`. A process that gave itself a new environment is still found where another of its process group
+//! `FSMON_EVENT_ID`, or `FSMON_BATCH_ID`; workers by `FSMON_DAEMON` and `FSMON_WORKER`. A process that gave itself a new environment is still found where another of its process group
 //! has it. Only Linux shows the environment of processes in a way that can be relied on.
 
 use std::time::Duration;
 
 use fsmon_core::io::RunId;
 
-/// A run of which something was left, or workers.
+/// A run of which something was left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    /// The run; none: workers.
-    pub run: Option<RunId>,
+    /// The run.
+    pub run: RunId,
     /// Its processes that were found.
     pub processes: Vec<i32>,
     /// Whether all of them are gone now.
     pub gone: bool,
 }
 
-/// Ends all that is left of these runs of the daemon with this id, and of its workers: TERM, and after `grace` KILL. Each run is given
+/// Ends all that is left of these runs of the daemon with this id: TERM, and after `grace` KILL. Each run is given
 /// with its event id. Says which were found; nothing of the others was there. Blocks nothing; takes as long as the
 /// processes take, at most `grace` and a few seconds.
 #[cfg(target_os = "linux")]
@@ -41,6 +41,22 @@ pub async fn end_leftovers(_: &str, _: &[(RunId, String)], _: Duration) -> Resul
         .into())
 }
 
+/// Ends all workers of the daemon with this id, in the same way: it has none that live, since it only starts now. Gives
+/// the processes that were found, and whether all of them are gone.
+#[cfg(target_os = "linux")]
+pub async fn end_workers(daemon_id: &str, grace: Duration) -> Result<(Vec<i32>, bool), String> {
+    Ok(linux::end_workers(daemon_id, grace).await)
+}
+
+/// Says that this system cannot do it.
+#[cfg(not(target_os = "linux"))]
+#[allow(clippy::unused_async, reason = "the same signature on every system")]
+pub async fn end_workers(_: &str, _: Duration) -> Result<(Vec<i32>, bool), String> {
+    Err("this system does not show the environment of processes, so workers that an earlier daemon left running cannot \
+         be found; they find their stdin closed"
+        .into())
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use std::collections::{BTreeMap, HashMap, HashSet};
@@ -58,36 +74,38 @@ mod linux {
     const AFTER_KILL: Duration = Duration::from_secs(3);
     const PAUSE: Duration = Duration::from_millis(20);
 
-    /// What a process belongs to.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-    enum Of {
-        Run(RunId),
-        Workers,
-    }
-
-    impl Of {
-        fn run(self) -> Option<RunId> {
-            match self {
-                Self::Run(run) => Some(run),
-                Self::Workers => None,
-            }
-        }
-    }
-
     pub(super) async fn end(daemon_id: &str, runs: &[(RunId, String)], grace: Duration) -> Vec<Leftover> {
-        let mut found: BTreeMap<Of, Leftover> = BTreeMap::new();
+        if runs.is_empty() {
+            return Vec::new();
+        }
+        end_all(&|environment| run_of(environment, daemon_id, runs), grace).await
+    }
+
+    pub(super) async fn end_workers(daemon_id: &str, grace: Duration) -> (Vec<i32>, bool) {
+        // All of them stand under one number, which no run has.
+        let worker = |environment: &[u8]| {
+            let ours = value(environment, DAEMON)? == daemon_id.as_bytes();
+            (ours && value(environment, WORKER).is_some()).then_some(0)
+        };
+        let found = end_all(&worker, grace).await.pop();
+        found.map_or_else(|| (Vec::new(), true), |workers| (workers.processes, workers.gone))
+    }
+
+    /// Ends all processes to whose environment `which` gives a run.
+    async fn end_all(which: &(dyn Fn(&[u8]) -> Option<RunId> + Sync), grace: Duration) -> Vec<Leftover> {
+        let mut found: BTreeMap<RunId, Leftover> = BTreeMap::new();
         let kill_at = Instant::now() + grace;
         let mut asked: HashSet<(i32, u64)> = HashSet::new();
         loop {
-            let left = find(daemon_id, runs);
+            let left = find(which);
             for leftover in found.values_mut() {
                 leftover.gone = true;
             }
             let now = Instant::now();
-            for (process, of) in &left {
+            for (process, run) in &left {
                 let pid = process.pid.as_raw_nonzero().get();
                 let leftover =
-                    found.entry(*of).or_insert_with(|| Leftover { run: of.run(), processes: Vec::new(), gone: false });
+                    found.entry(*run).or_insert_with(|| Leftover { run: *run, processes: Vec::new(), gone: false });
                 leftover.gone = false;
                 if asked.insert((pid, process.started)) {
                     leftover.processes.push(pid);
@@ -107,15 +125,15 @@ mod linux {
 
     /// The processes of these runs: by their environment, and with them the rest of their groups. Never this process,
     /// what it descends from (a daemon may have been started by a command), or anyone in its group.
-    fn find(daemon_id: &str, runs: &[(RunId, String)]) -> Vec<(Process, Of)> {
+    fn find(which: &dyn Fn(&[u8]) -> Option<RunId>) -> Vec<(Process, RunId)> {
         let processes: Vec<Process> = all().collect();
         let spared = ancestors(&processes);
         let own_group = own().map_or(0, |own| own.group);
         let may =
             |process: &&Process| process.group != own_group && !spared.contains(&process.pid.as_raw_nonzero().get());
-        let mut groups: HashMap<i32, Of> = HashMap::new();
+        let mut groups: HashMap<i32, RunId> = HashMap::new();
         for process in processes.iter().filter(may) {
-            if let Some(run) = environment(process.pid).and_then(|environment| run_of(&environment, daemon_id, runs)) {
+            if let Some(run) = environment(process.pid).and_then(|environment| which(&environment)) {
                 groups.insert(process.group, run);
             }
         }
@@ -123,17 +141,14 @@ mod linux {
         processes.iter().filter(may).filter_map(of_group).collect()
     }
 
-    /// Which of these runs such an environment belongs to, or that it is a worker's.
-    fn run_of(environment: &[u8], daemon_id: &str, runs: &[(RunId, String)]) -> Option<Of> {
+    /// Which of these runs such an environment belongs to.
+    fn run_of(environment: &[u8], daemon_id: &str, runs: &[(RunId, String)]) -> Option<RunId> {
         if value(environment, DAEMON)? != daemon_id.as_bytes() {
             return None;
         }
-        if value(environment, WORKER).is_some() {
-            return Some(Of::Workers);
-        }
         let run: RunId = std::str::from_utf8(value(environment, RUN)?).ok()?.parse().ok()?;
         let event_id = value(environment, EVENT_ID).or_else(|| value(environment, BATCH_ID))?;
-        runs.iter().any(|(r, id)| *r == run && id.as_bytes() == event_id).then_some(Of::Run(run))
+        runs.iter().any(|(r, id)| *r == run && id.as_bytes() == event_id).then_some(run)
     }
 
     /// This process and those it descends from.

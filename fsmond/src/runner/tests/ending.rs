@@ -228,7 +228,7 @@ async fn leftovers_of_this_daemon_and_these_runs_are_ended() {
     let clean = pid_in(&folder.path().join("clean")).await;
     let runs = [(5, "e5".to_string()), (9, "e9".to_string())];
     let found = end_leftovers(&me, &runs, Duration::from_millis(200)).await.unwrap();
-    let [Leftover { run: Some(5), processes, gone: true }] = &found[..] else { panic!("{found:?}") };
+    let [Leftover { run: 5, processes, gone: true }] = &found[..] else { panic!("{found:?}") };
     assert!(processes.contains(&i32::try_from(ours.id()).unwrap()));
     assert!(processes.contains(&clean.as_raw_nonzero().get()), "found by its group");
     assert!(!lives(clean));
