@@ -373,21 +373,6 @@ impl Rules {
     }
 }
 
-impl Rules {
-    /// What a schedule can't be. Whether its cron line and zone are known is checked where they are understood.
-    fn check_schedule(&self) -> Result<(), ApiError> {
-        if self.cron.is_some() && self.every.span().is_some() {
-            return Err(ApiError::usage("every and cron are both given, and a watch has one schedule")
-                .hint("give one of them; --rescan is for comparing the tree more often"));
-        }
-        if self.every.span().is_some_and(|every| self.jitter >= every) {
-            return Err(ApiError::usage(format!("jitter {} is not shorter than every {}", self.jitter, self.every))
-                .hint("give a shorter jitter, or a longer interval"));
-        }
-        Ok(())
-    }
-}
-
 /// Checks that `name` is `[A-Za-z0-9._-]{1,64}`.
 pub fn check_name(name: &str) -> Result<(), ApiError> {
     let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));

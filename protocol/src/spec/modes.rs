@@ -1,4 +1,4 @@
-//! What of a watch's options goes with what one run of its command is for.
+//! Which options of a watch go together: with its schedule, and with what one run of its command is for.
 
 use super::{Mode, OnSchedule, Options, Rules};
 use crate::error::ApiError;
@@ -41,6 +41,19 @@ impl Options {
 }
 
 impl Rules {
+    /// What a schedule can't be. Whether its cron line and zone are known is checked where they are understood.
+    pub(super) fn check_schedule(&self) -> Result<(), ApiError> {
+        if self.cron.is_some() && self.every.span().is_some() {
+            return Err(ApiError::usage("every and cron are both given, and a watch has one schedule")
+                .hint("give one of them; --rescan is for comparing the tree more often"));
+        }
+        if self.every.span().is_some_and(|every| self.jitter >= every) {
+            return Err(ApiError::usage(format!("jitter {} is not shorter than every {}", self.jitter, self.every))
+                .hint("give a shorter jitter, or a longer interval"));
+        }
+        Ok(())
+    }
+
     /// What no mode can have.
     pub(super) fn check_mode(&self) -> Result<(), ApiError> {
         if !(1..=LARGEST_BATCH).contains(&self.batch_max) {
