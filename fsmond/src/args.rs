@@ -64,6 +64,7 @@ pub struct Args {
     /// {path} {rel} {name} {stem} {ext} {dir} {root} {old_path} {event} {trigger} {watch} are replaced; without any of them
     /// the path is appended.
     /// Never a shell.
+    #[allow(clippy::doc_markdown, reason = "the text is help to be read plain")]
     #[arg(last = true, value_name = "COMMAND", requires = "watch")]
     pub command: Vec<String>,
 
