@@ -142,6 +142,8 @@ pub enum Waits {
     Retry,
     /// A worker: none of so many is up.
     Workers(u32),
+    /// The file of this path, which has the same key.
+    Lane(RawPath),
 }
 
 impl Waits {
@@ -169,6 +171,7 @@ impl Waits {
             Self::Workers(_) => "workers",
             Self::Occurrence => "occurrence",
             Self::Retry => "retry",
+            Self::Lane(_) => "lane",
         }
     }
 }

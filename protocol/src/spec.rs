@@ -7,11 +7,12 @@ use crate::event::EventKind;
 use crate::units::{Size, Span, SpanOrOff};
 
 mod after;
+mod check;
 mod modes;
 mod words;
 
 pub use after::After;
-pub use words::{Backend, CatchUp, Existing, Mode, OnSchedule, Stdin};
+pub use words::{Backend, CatchUp, Existing, Mode, OnSchedule, Order, Stdin};
 
 /// A watch as it is defined: name, path, and the options that were given. Everything left out takes its default
 /// where the daemon resolves it into [`Rules`]. In TOML the options stand beside name and path: the daemon's config
@@ -114,6 +115,10 @@ pub struct Options {
     pub on_failure: Option<After>,
     /// How many files a worker has at a time.
     pub in_flight: Option<u32>,
+    /// Which of the files that are ready starts first.
+    pub order: Option<Order>,
+    /// Files of one key run one after another: a regular expression for the path below the root.
+    pub key: Option<String>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -161,7 +166,9 @@ macro_rules! for_every_option {
             batch_wait,
             on_success,
             on_failure,
-            in_flight
+            in_flight,
+            order,
+            key
         )
     };
 }
@@ -257,6 +264,8 @@ pub struct Rules {
     pub on_success: After,
     pub on_failure: After,
     pub in_flight: u32,
+    pub order: Order,
+    pub key: Option<String>,
 }
 
 impl Rules {
@@ -310,66 +319,9 @@ impl Rules {
             on_success: o.on_success.unwrap_or_default(),
             on_failure: o.on_failure.unwrap_or_default(),
             in_flight: o.in_flight.unwrap_or(1),
+            order: o.order.unwrap_or_default(),
+            key: o.key.filter(|key| !key.is_empty()),
         }
-    }
-
-    /// Refuses values that make no sense, by the option's name. Globs and the command's template are checked where
-    /// they are understood.
-    pub fn check(&self) -> Result<(), ApiError> {
-        let usage = |message: &str, hint: &str| Err(ApiError::usage(message).hint(hint));
-        if self.concurrency == 0 {
-            return usage(
-                "concurrency is 0, so that nothing could ever run",
-                "give 1 or more; to stop runs for a while, use pause",
-            );
-        }
-        for (option, span) in
-            [("timeout", self.timeout), ("poll-interval", self.poll_interval), ("backoff", self.backoff)]
-        {
-            if span.0.is_zero() {
-                return usage(&format!("{option} is 0"), "give a duration like 1s or 10m");
-            }
-        }
-        for (option, span) in [("every", self.every), ("rescan", self.rescan)] {
-            if span.span().is_some_and(|s| s < Span::millis(100)) {
-                return usage(&format!("{option} is shorter than 100ms"), "give a longer duration, or off");
-            }
-        }
-        self.check_schedule()?;
-        self.check_mode()?;
-        self.check_after()?;
-        if let (Some(min), Some(max)) = (self.min_size, self.max_size)
-            && min > max
-        {
-            return usage(&format!("min-size {min} is more than max-size {max}"), "no file could ever match");
-        }
-        for pair in &self.env {
-            if !pair.split_once('=').is_some_and(|(name, _)| !name.is_empty() && !name.starts_with("FSMON_"))
-                || pair.contains('\0')
-            {
-                let name = pair.split('=').next().unwrap_or_default();
-                let name = crate::path::escape(name.as_bytes());
-                return usage(
-                    &format!("env '{name}' is not NAME=VALUE, or takes a name that begins with FSMON_"),
-                    "write it as NAME=VALUE",
-                );
-            }
-        }
-        if let Some(run_as) = &self.run_as {
-            let (user, group) = run_as.split_once(':').unwrap_or((run_as, "0"));
-            let odd = |c: char| c.is_control() || c.is_whitespace() || c == ':';
-            if [user, group].iter().any(|name| name.is_empty() || name.contains(odd)) {
-                let shown = crate::path::escape(run_as.as_bytes());
-                return usage(
-                    &format!("run-as '{shown}' is not USER or USER:GROUP"),
-                    "write it like alice or alice:staff",
-                );
-            }
-        }
-        if self.command.first().is_some_and(String::is_empty) || self.command.iter().any(|a| a.contains('\0')) {
-            return usage("the command is an empty word, or has a NUL in it", "write the command after --");
-        }
-        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ mod ledger;
 mod manager;
 mod mounts;
 mod names;
+mod order;
 mod overflow;
 mod refusals;
 mod restart;

@@ -6,7 +6,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Stdin};
+use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin};
 use fsmon_protocol::{ApiError, Size, Span, SpanOrOff};
 
 // A doc comment here would replace that of the verbs this struct is flattened into.
@@ -137,6 +137,14 @@ pub struct OptionArgs {
     #[arg(long, value_name = "D", help_heading = "The command")]
     batch_wait: Option<Span>,
 
+    /// Which of the files that are ready starts first: by when they became so, path, or time of change [default: arrival]
+    #[arg(long, value_name = "WHAT", value_parser = words(ORDERS), help_heading = "The command")]
+    order: Option<Order>,
+
+    /// Files of one key one after another, others beside them: a regex for the path below the root; '' for none
+    #[arg(long, value_name = "REGEX", help_heading = "The command")]
+    key: Option<String>,
+
     /// What becomes of a file that was processed; DIR is a folder that the watch does not see [default: keep]
     #[arg(long, value_name = "keep|delete|move:DIR", help_heading = "The command")]
     on_success: Option<After>,
@@ -206,6 +214,7 @@ const ON_SCHEDULE: &[Word<OnSchedule>] =
     &[("pending", OnSchedule::Pending), ("all", OnSchedule::All), ("once", OnSchedule::Once)];
 const CATCH_UP: &[Word<CatchUp>] = &[("none", CatchUp::None), ("once", CatchUp::Once)];
 const MODES: &[Word<Mode>] = &[("each", Mode::Each), ("batch", Mode::Batch), ("worker", Mode::Worker)];
+const ORDERS: &[Word<Order>] = &[("arrival", Order::Arrival), ("name", Order::Name), ("mtime", Order::Mtime)];
 const STDIN: &[Word<Stdin>] = &[("none", Stdin::None), ("json", Stdin::Json)];
 const KINDS: &[Word<EventKind>] = &[
     ("create", EventKind::Create),
@@ -266,6 +275,8 @@ impl OptionArgs {
             mode: self.mode,
             batch_max: self.batch_max,
             batch_wait: self.batch_wait,
+            order: self.order,
+            key: self.key,
             on_success: self.on_success.map(whole_move).transpose()?,
             on_failure: self.on_failure.map(whole_move).transpose()?,
             in_flight: self.in_flight,

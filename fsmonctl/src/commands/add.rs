@@ -33,6 +33,8 @@ EXAMPLES
                                                          also for the files that are there already
   fsmonctl add /data --ready-file '{name}.done' --min-age 5s -- import {path}
                                                          x.csv, once x.csv.done is there
+  fsmonctl add /in --order name --key '^([^/]+)/' --concurrency 8 -- import
+                                                         in order within each folder, eight folders at once
   fsmonctl add /in --on-success move:/done --on-failure move:/bad -- import
                                                          files leave when they are done
   fsmonctl add /data --mode batch --batch-wait 10s -- import {paths}

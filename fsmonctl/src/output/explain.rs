@@ -220,6 +220,7 @@ impl Telling<'_> {
             Waits::Workers(wanted) => {
                 format!("a worker: none of {wanted} is up; `fsmonctl show` says why")
             }
+            Waits::Lane(path) => format!("{path}, which has the same key and is before it"),
             Waits::Others(most) => {
                 let when = due.map_or_else(String::new, |due| format!("; without them {}", relative(due, self.now)));
                 format!("others for its batch of up to {}{when}", count((*most).into(), "file"))

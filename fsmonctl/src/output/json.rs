@@ -156,7 +156,7 @@ fn waits(waits: &Waits) -> Value {
     let mut object = json!({"for": waits.as_str()});
     match waits {
         Waits::Decision(why) | Waits::Store(why) => object["why"] = json!(why),
-        Waits::ReadyFile(ready) => {
+        Waits::ReadyFile(ready) | Waits::Lane(ready) => {
             object["path"] = json!(ready.text());
             if let Some(bytes) = ready.base64_if_lossy() {
                 object["path_bytes"] = json!(bytes);

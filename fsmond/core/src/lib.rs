@@ -9,6 +9,7 @@ pub mod filter;
 pub mod ident;
 pub mod io;
 pub mod judge;
+pub mod lanes;
 mod machine;
 pub mod plan;
 pub mod preview;

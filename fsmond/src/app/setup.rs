@@ -172,6 +172,7 @@ pub fn load_config(file: &ConfigFile, one_watch: bool) -> Result<Config, ConfigE
 pub fn check_rules(rules: &Rules) -> Result<(), ApiError> {
     template::check(&rules.command, rules.mode)?;
     Plan::new(rules)?;
+    fsmon_core::lanes::pattern(rules)?;
     Filter::new(rules).map(drop)
 }
 

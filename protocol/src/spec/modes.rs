@@ -23,7 +23,10 @@ impl Options {
             Mode::Worker => Some("a worker gets each file as a JSON line on stdin"),
         };
         let (batches, works) = (mode != Mode::Batch, mode != Mode::Worker);
+        let all = (mode == Mode::Batch).then_some("a batch takes all files that are ready");
         let odd = [
+            ("order", self.order.is_some(), all),
+            ("key", self.key.is_some(), all),
             ("batch-max", self.batch_max.is_some() && batches, Some(batch)),
             ("batch-wait", self.batch_wait.is_some() && batches, Some(batch)),
             ("in-flight", self.in_flight.is_some() && works, Some(worker)),
@@ -41,19 +44,6 @@ impl Options {
 }
 
 impl Rules {
-    /// What a schedule can't be. Whether its cron line and zone are known is checked where they are understood.
-    pub(super) fn check_schedule(&self) -> Result<(), ApiError> {
-        if self.cron.is_some() && self.every.span().is_some() {
-            return Err(ApiError::usage("every and cron are both given, and a watch has one schedule")
-                .hint("give one of them; --rescan is for comparing the tree more often"));
-        }
-        if self.every.span().is_some_and(|every| self.jitter >= every) {
-            return Err(ApiError::usage(format!("jitter {} is not shorter than every {}", self.jitter, self.every))
-                .hint("give a shorter jitter, or a longer interval"));
-        }
-        Ok(())
-    }
-
     /// What no mode can have.
     pub(super) fn check_mode(&self) -> Result<(), ApiError> {
         if !(1..=LARGEST_BATCH).contains(&self.batch_max) {

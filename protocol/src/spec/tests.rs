@@ -18,7 +18,8 @@ fn written() -> serde_json::Value {
         "cron": "30 2 * * *", "tz": "Europe/Paris",
         "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s",
         "mode": "batch", "batch-max": 50, "batch-wait": "7s",
-        "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16
+        "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16,
+        "order": "name", "key": "^(.)"
     }"#;
     serde_json::from_str(text).unwrap()
 }
@@ -154,7 +155,8 @@ fn every_option_that_can_be_given_can_be_unset_by_its_name() {
         "include": ["*.csv"], "max-size": "1K", "every": "15m", "run-as": "alice", "cron": "@daily", "tz": "Europe/Paris",
         "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s", "command": ["true"],
         "mode": "batch", "batch-max": 50, "batch-wait": "7s",
-        "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16
+        "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16,
+        "order": "name", "key": "^(.)"
     });
     let names: Vec<String> = given.as_object().unwrap().keys().cloned().collect();
     let mut options: Options = serde_json::from_value(given).unwrap();

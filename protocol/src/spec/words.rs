@@ -93,6 +93,30 @@ impl Mode {
     }
 }
 
+/// Which of the files that are ready starts first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// The one that has been so for longest.
+    #[default]
+    Arrival,
+    /// The first by its path, byte by byte.
+    Name,
+    /// The one that was written before the others.
+    Mtime,
+}
+
+impl Order {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Arrival => "arrival",
+            Self::Name => "name",
+            Self::Mtime => "mtime",
+        }
+    }
+}
+
 /// What a command gets on stdin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

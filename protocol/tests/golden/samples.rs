@@ -19,7 +19,9 @@ use fsmon_protocol::rpc_types::{
     TailRequest,
 };
 use fsmon_protocol::run::{Answer, Outcome, RunInfo, RunStatus, Trigger};
-use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Rules, Stdin, WatchSpec};
+use fsmon_protocol::spec::{
+    After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Rules, Stdin, WatchSpec,
+};
 use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus, Workers};
 use fsmon_protocol::verify::{Difference, DifferenceKind, VerifyReply, VerifyRequest};
 use fsmon_protocol::{RawPath, Size, Span, SpanOrOff, Timestamp};
@@ -94,6 +96,7 @@ words! {
     FileType { File, Dir, Symlink, Other }
     GapReason { Overflow, SourceError, Limit, RootGone, Mount, Down, Unreadable }
     Mode { Each, Batch, Worker }
+    Order { Arrival, Name, Mtime }
     OccurrenceStatus { Done, SkippedBusy, SkippedPaused, SkippedUnable, SkippedMissed }
     OnSchedule { Pending, All, Once }
     Origin { Live, Scan }
@@ -187,6 +190,8 @@ pub fn options() -> Options {
         on_success: Some(After::Move("/done".into())),
         on_failure: Some(After::Keep),
         in_flight: Some(16),
+        order: Some(Order::Name),
+        key: Some("^(.)".into()),
     }
 }
 
@@ -441,6 +446,7 @@ fn explained() -> Explained {
             Waits::Turn,
             Waits::Others(1000),
             Waits::Workers(2),
+            Waits::Lane("/in/a".into()),
             Waits::Occurrence,
             Waits::Retry,
         ],

@@ -65,6 +65,8 @@ fn each_option_arrives() {
         "--in-flight=16",
         "--on-success=move:/done",
         "--on-failure=keep",
+        "--order=name",
+        "--key=^(.)",
     ])
     .unwrap();
     let text = serde_json::to_value(&got).unwrap();

@@ -34,14 +34,16 @@ impl Watch {
     pub(super) fn now_ready(&mut self, at: u32, now: Now) {
         let due = if self.batches() { now.mono.saturating_add(self.rules.batch_wait.nanos()) } else { u64::MAX };
         self.pending.set_stage(at, Stage::Ready, due);
+        self.line_up(at);
     }
 
-    /// Other rules gather other batches: what is ready begins to wait anew.
+    /// Other rules gather other batches, or in another order: what is ready begins to wait anew.
     pub(super) fn regroup(&mut self, old: &Rules, now: Now) {
-        let of = |rules: &Rules| (rules.mode, rules.batch_max, rules.batch_wait);
+        let of = |rules: &Rules| (rules.mode, rules.batch_max, rules.batch_wait, rules.order, rules.key.clone());
         if of(old) == of(&self.rules) {
             return;
         }
+        self.line_up_anew();
         for at in self.pending.places() {
             self.pending.set_share(at, u32::MAX);
             if self.pending.get(at).is_some_and(|pending| pending.stage == Stage::Ready) {

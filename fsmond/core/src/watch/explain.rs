@@ -253,7 +253,7 @@ impl Watch {
         if self.runs_once() {
             waits.push(Waits::Occurrence);
         } else if pending.stage == Stage::Ready && waits.is_empty() {
-            waits.push(self.place_waits(shared));
+            waits.push(self.place_waits(at, shared));
         }
         waits
     }
@@ -273,7 +273,10 @@ impl Watch {
     }
 
     /// Why one that is ready was not started yet.
-    fn place_waits(&self, shared: &Shared) -> Waits {
+    fn place_waits(&self, at: u32, shared: &Shared) -> Waits {
+        if let Some(before) = self.pending.lanes.before(at) {
+            return Waits::Lane(self.absolute(before));
+        }
         if self.has_workers() {
             match self.workers_up().saturating_mul(self.rules.in_flight) {
                 0 => Waits::Workers(self.rules.concurrency),

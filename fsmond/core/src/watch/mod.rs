@@ -3,7 +3,8 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
 //! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
-//! `occurrence`, `once`, `batch`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows no other watch.
+//! `occurrence`, `once`, `batch`, `order`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows
+//! no other watch.
 
 mod accept;
 mod aside;
@@ -24,6 +25,7 @@ mod looping;
 mod mounts;
 mod occurrence;
 mod once;
+mod order;
 mod pairing;
 pub mod pending;
 pub mod probe;
@@ -149,6 +151,8 @@ pub struct Watch {
     kept: Option<(Handle, String)>,
     /// Files that wait for a file of this name in this folder.
     awaited: HashMap<(u32, Name), Vec<u32>>,
+    /// The pattern of its lanes.
+    key: Option<regex::bytes::Regex>,
     /// The schedule, understood.
     plan: Plan,
     /// The run for the whole watch, if one is due or runs.
@@ -176,7 +180,7 @@ impl Watch {
         let understood = understand(&spec.options, defaults)?;
         let root_path = root_of(&row.path, row.only.is_some());
         understood.check_at(&root_path, row.only.is_some())?;
-        let Understood { rules, filter, plan } = understood;
+        let Understood { rules, filter, plan, key } = understood;
         Ok(Self {
             id: row.id,
             name: row.name.clone(),
@@ -210,6 +214,7 @@ impl Watch {
             leaving: AfterRuns::new(),
             kept: None,
             awaited: HashMap::new(),
+            key,
             plan,
             once: None,
             once_more: Vec::new(),
@@ -249,7 +254,7 @@ impl Watch {
     pub fn set(&mut self, options: Options, defaults: &Options, ctx: &mut Ctx<'_>) -> Result<(), ApiError> {
         let understood = understand(&options, defaults)?;
         understood.check_at(&self.root_path, self.only.is_some())?;
-        let Understood { rules, filter, plan } = understood;
+        let Understood { rules, filter, plan, key } = understood;
         self.spec.options = options;
         if rules == self.rules {
             return Ok(());
@@ -258,6 +263,7 @@ impl Watch {
         let refilter = filter_options(&rules) != filter_options(&self.rules);
         let old = std::mem::replace(&mut self.rules, rules);
         self.filter = filter;
+        self.key = key;
         self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
         self.replan(plan, ctx);
         self.regroup(&old, ctx.now);

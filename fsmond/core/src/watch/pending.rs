@@ -13,6 +13,7 @@ use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Trigger;
 
 use crate::io::{NodeState, PendingRow, RunId};
+use crate::lanes::Lanes;
 
 /// Where a pending file stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +168,8 @@ pub struct PendingMap {
     due: BinaryHeap<Reverse<(u64, u32)>>,
     /// What is ready, by the size of the batch that it may share.
     ready: BTreeMap<u32, Ready>,
+    /// The same in an order, where the watch has one.
+    pub(super) lanes: Lanes,
     /// From which size the last batch was.
     turn: u32,
     failed: u64,
@@ -243,6 +246,8 @@ impl PendingMap {
         }
         if stage == Stage::Ready {
             self.enqueue(at, share);
+        } else if stage.is_over() {
+            self.lanes.release(at);
         }
     }
 
@@ -273,6 +278,7 @@ impl PendingMap {
     /// Takes the entry away: processed, vanished or dropped.
     pub fn remove(&mut self, at: u32) -> Option<Pending> {
         let gone = self.map.remove(&at)?;
+        self.lanes.release(at);
         self.count(gone.stage, gone.share, false);
         Some(gone)
     }
@@ -327,6 +333,12 @@ impl PendingMap {
             }
         }
         None
+    }
+
+    /// The next that is ready in the order of its watch, and whose lane is free.
+    pub fn take_next(&mut self) -> Option<u32> {
+        let map = &self.map;
+        self.lanes.take(|at| map.get(&at).is_some_and(|pending| pending.stage == Stage::Ready))
     }
 
     /// All that are ready, by place.

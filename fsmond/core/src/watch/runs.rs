@@ -33,11 +33,11 @@ impl Watch {
         if self.batches() {
             return self.start_batch(ctx);
         }
-        let Some(at) = self.pending.take_ready() else { return false };
+        let Some(at) = self.next_ready() else { return false };
         let rel = RawPath::from(self.tree.path(at));
         let path = self.root_path.join(rel.as_bytes());
-        if ctx.shared.runs.has(self.id, &path) {
-            // A file that was renamed away still has its run under this path: never two at once.
+        if ctx.shared.runs.has(self.id, &path) || self.lane_runs(at, ctx) {
+            // A file that was renamed away still has its run under this path, or in this lane: never two at once.
             self.now_ready(at, ctx.now);
             return false;
         }

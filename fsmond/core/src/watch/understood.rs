@@ -7,6 +7,7 @@ use fsmon_protocol::{ApiError, RawPath};
 
 use super::put_away::check_folders;
 use crate::filter::Filter;
+use crate::lanes;
 use crate::plan::Plan;
 use crate::template;
 
@@ -21,6 +22,7 @@ pub struct Understood {
     pub rules: Arc<Rules>,
     pub(super) filter: Filter,
     pub(super) plan: Plan,
+    pub(super) key: Option<regex::bytes::Regex>,
 }
 
 impl Understood {
@@ -46,5 +48,6 @@ pub fn understand(options: &Options, defaults: &Options) -> Result<Understood, A
     template::check(&rules.command, rules.mode)?;
     let filter = Filter::new(&rules)?;
     let plan = Plan::new(&rules)?;
-    Ok(Understood { rules: Arc::new(rules), filter, plan })
+    let key = lanes::pattern(&rules)?;
+    Ok(Understood { rules: Arc::new(rules), filter, plan, key })
 }

@@ -11,7 +11,7 @@ use fsmon_core::io::{
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::event::{EventKind, What};
 use fsmon_protocol::run::Outcome;
-use fsmon_protocol::spec::{After, Backend, Mode, Options, WatchSpec};
+use fsmon_protocol::spec::{After, Backend, Mode, Options, Order, WatchSpec};
 use fsmon_protocol::status::{DefinedBy, WatchState, Workers};
 use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
 
@@ -26,6 +26,8 @@ pub struct Sort {
     pub mode: Mode,
     /// Whether they are deleted then.
     pub deletes: bool,
+    /// Whether files whose paths begin alike run one after another.
+    pub lanes: bool,
 }
 
 /// What is durable.
@@ -84,7 +86,7 @@ pub fn settings() -> Settings {
     Settings { defaults: Options::default(), max_runs: 4 }
 }
 
-fn spec(Sort { mode, deletes }: Sort) -> WatchSpec {
+fn spec(Sort { mode, deletes, lanes }: Sort) -> WatchSpec {
     let options = Options {
         command: Some(vec!["true".into()]),
         concurrency: Some(3),
@@ -97,6 +99,8 @@ fn spec(Sort { mode, deletes }: Sort) -> WatchSpec {
         batch_max: (mode == Mode::Batch).then_some(3),
         on_success: deletes.then_some(After::Delete),
         in_flight: (mode == Mode::Worker).then_some(2),
+        order: lanes.then_some(Order::Name),
+        key: lanes.then(|| "^.".to_owned()),
         batch_wait: (mode == Mode::Batch).then_some(Span::millis(100)),
         ..Options::default()
     };
@@ -126,7 +130,7 @@ impl Daemon {
             looks: VecDeque::new(),
             running: HashMap::new(),
             leaving: VecDeque::new(),
-            sort: Sort { mode: Mode::Each, deletes: false },
+            sort: Sort { mode: Mode::Each, deletes: false, lanes: false },
             workers_asked: None,
             opening: false,
             opened: ROOT,
@@ -261,6 +265,9 @@ impl Daemon {
                     let given = given(&request);
                     let runs = |file: &Given| self.running.values().flatten().any(|other| other.path == file.path);
                     assert!(!given.iter().any(runs), "two runs of one file at once: {request:?}");
+                    let alike = |other: &Given| self.sort.lanes && other.path[0] == given[0].path[0];
+                    let beside = self.running.values().flatten().any(alike);
+                    assert!(!beside, "seed {}: two of one lane: {request:?}\n{}", self.seed, self.story());
                     self.running.insert(request.run, given);
                 }
                 Effect::PutAway(request) => self.leaving.push_back(request),

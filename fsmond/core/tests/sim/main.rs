@@ -213,7 +213,7 @@ fn history(seed: u64, crashes: bool, renames: bool, sort: Sort) {
 }
 
 /// A run for each file, and they stay.
-const EACH: Sort = Sort { mode: Mode::Each, deletes: false };
+const EACH: Sort = Sort { mode: Mode::Each, deletes: false, lanes: false };
 
 fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
@@ -256,7 +256,15 @@ fn nothing_is_lost_in_batches_over_crashes() {
 fn nothing_is_deleted_that_was_not_processed() {
     for seed in seeds() {
         let mode = if seed % 2 == 0 { Mode::Each } else { Mode::Batch };
-        history(seed, true, seed % 3 == 0, Sort { mode, deletes: true });
+        history(seed, true, seed % 3 == 0, Sort { mode, deletes: true, lanes: false });
+    }
+}
+
+/// Files run in lanes: never two of one at once, and none is left waiting in one.
+#[test]
+fn nothing_is_lost_in_lanes_over_crashes() {
+    for seed in seeds() {
+        history(seed, true, seed % 2 == 0, Sort { lanes: true, deletes: seed % 3 == 0, ..EACH });
     }
 }
 

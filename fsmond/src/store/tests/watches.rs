@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Stdin, WatchSpec};
+use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, WatchSpec};
 use fsmon_protocol::units::{Size, Span, SpanOrOff};
 
 use super::*;
@@ -53,6 +53,8 @@ fn every_option() -> Options {
         on_success: Some(After::Move("/done".into())),
         on_failure: Some(After::Keep),
         in_flight: Some(16),
+        order: Some(Order::Mtime),
+        key: Some("^(.)".into()),
     }
 }
 
