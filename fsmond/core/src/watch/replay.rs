@@ -92,6 +92,8 @@ impl Watch {
         }
         if event.file_type == FileType::File {
             self.pending_renamed(at, event.from.clone(), replaced, Trigger::Recovery, ctx);
+        } else {
+            self.no_file_any_more(at, ctx);
         }
     }
 

@@ -31,6 +31,7 @@ impl Watch {
         ctx: &mut Ctx<'_>,
     ) {
         if stat.file_type != FileType::File {
+            self.no_file_any_more(at, ctx);
             return;
         }
         let now = ctx.now.mono;
@@ -48,6 +49,13 @@ impl Watch {
             let ceiling = self.rules.max_wait.span().map_or(u64::MAX, |w| pending.since.saturating_add(w.nanos()));
             self.settle_until(at, due.min(ceiling.max(now)));
             self.note_own_change(at, stat.fingerprint.mtime, ctx);
+        }
+    }
+
+    /// Commands run for files: what was due for one that was here before is not, but for a run that is under way.
+    pub(super) fn no_file_any_more(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        if self.pending.get(at).is_some_and(|p| !matches!(p.stage, Stage::Running(..))) {
+            self.resolve(at, Verdict::Vanished, ctx);
         }
     }
 
@@ -203,7 +211,9 @@ impl Watch {
         let Some(pending) = self.pending.get_mut(at).filter(|p| p.stage == Stage::Checking) else { return };
         pending.seen = Some(stat.fingerprint);
         let evidence = evidence(pending, &stat, ctx.now);
-        if !self.filter.size_ok(stat.fingerprint.size) {
+        if stat.file_type != FileType::File {
+            self.no_file_any_more(at, ctx);
+        } else if !self.filter.size_ok(stat.fingerprint.size) {
             self.resolve(at, Verdict::Vanished, ctx);
         } else if let Some(wait) = waits_for(&self.rules, &evidence) {
             self.pending.set_stage(at, Stage::Settling, ctx.now.mono.saturating_add(wait.again()));

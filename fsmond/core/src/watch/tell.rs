@@ -81,6 +81,8 @@ impl Watch {
         self.on_present(at, ctx.now.mono);
         if file_type == FileType::File {
             self.pending_renamed(at, Some(from.clone()), replaced, Trigger::FileChange, ctx);
+        } else {
+            self.no_file_any_more(at, ctx);
         }
     }
 
