@@ -9,9 +9,11 @@ use crate::units::{Size, Span, SpanOrOff};
 mod after;
 mod check;
 mod modes;
+mod umask;
 mod words;
 
 pub use after::After;
+pub use umask::Umask;
 pub use words::{Backend, CatchUp, Existing, Mode, OnSchedule, Order, Stdin};
 
 /// A watch as it is defined: name, path, and the options that were given. Everything left out takes its default
@@ -119,6 +121,12 @@ pub struct Options {
     pub order: Option<Order>,
     /// Files of one key run one after another: a regular expression for the path below the root.
     pub key: Option<String>,
+    /// The umask of the command; the daemon's if not given.
+    pub umask: Option<Umask>,
+    /// The niceness of the command; the daemon's if not given.
+    pub nice: Option<i32>,
+    /// How much of a run's output is kept.
+    pub output_max: Option<Size>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -168,7 +176,10 @@ macro_rules! for_every_option {
             on_failure,
             in_flight,
             order,
-            key
+            key,
+            umask,
+            nice,
+            output_max
         )
     };
 }
@@ -266,6 +277,9 @@ pub struct Rules {
     pub in_flight: u32,
     pub order: Order,
     pub key: Option<String>,
+    pub umask: Option<Umask>,
+    pub nice: Option<i32>,
+    pub output_max: Size,
 }
 
 impl Rules {
@@ -321,6 +335,9 @@ impl Rules {
             in_flight: o.in_flight.unwrap_or(1),
             order: o.order.unwrap_or_default(),
             key: o.key.filter(|key| !key.is_empty()),
+            umask: o.umask,
+            nice: o.nice,
+            output_max: o.output_max.unwrap_or(Size(1 << 20)),
         }
     }
 }

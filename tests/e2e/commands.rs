@@ -240,3 +240,25 @@ fn a_program_that_is_not_there_is_warned_of_and_may_come_later() {
     d.ok(["retry", "data"]);
     d.until("it runs", || d.show("data")["failed"] == 0 && d.show("data")["pending"] == 0);
 }
+
+/// `--umask`, `--nice` and `--output-max`: how a command behaves, and how much it may say.
+#[test]
+fn a_command_behaves_as_its_watch_says() {
+    let d = Daemon::start();
+    let (root, out) = (d.root(), d.dir("out"));
+    let script = format!("umask; nice; touch {0}/made; head -c 100000 /dev/zero; touch {0}/done", out.display());
+    d.add(&["--umask", "027", "--nice", "5", "--output-max", "1K"], &["sh", "-c", &script, "sh"]);
+    fs::write(root.join("a"), "x").unwrap();
+    d.until("it has run", || d.json(["runs", "data"]).iter().any(|run| run["status"] == "ok"));
+    assert_eq!(fs::metadata(out.join("made")).unwrap().permissions().mode() & 0o777, 0o640);
+    let run = &d.json(["runs", "data"])[0];
+    assert_eq!(run["output_bytes"], 1024, "{run}");
+    assert!(run["output_dropped"].as_u64().unwrap() > 90_000, "{run}");
+    let said = d.ok(["logs", &run["run"].to_string()]).text();
+    assert!(said.contains("27\n5\n"), "{said:?}");
+    let path = root.display().to_string();
+    d.ctl(["add", &path, "--name", "x", "--umask", "999", "--", "true"]).refused(2, "octal");
+    d.ctl(["add", &path, "--name", "x", "--nice", "20", "--", "true"]).refused(2, "nice 20");
+    let shown = d.ok(["show", "data"]).text();
+    assert!(["umask", "nice", "output-max"].iter().all(|option| shown.contains(option)), "{shown}");
+}

@@ -6,7 +6,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin};
+use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, Umask};
 use fsmon_protocol::{ApiError, Size, Span, SpanOrOff};
 
 // A doc comment here would replace that of the verbs this struct is flattened into.
@@ -157,6 +157,18 @@ pub struct OptionArgs {
     #[arg(long, value_name = "K", help_heading = "The command")]
     in_flight: Option<u32>,
 
+    /// The umask of the command, in octal [default: the daemon's]
+    #[arg(long, value_name = "OCTAL", help_heading = "The command")]
+    umask: Option<Umask>,
+
+    /// The niceness of the command, -20 to 19; below the daemon's own only for a daemon of root [default: the daemon's]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "The command")]
+    nice: Option<i32>,
+
+    /// How much of a run's output is kept; the rest is read, counted and dropped [default: 1M]
+    #[arg(long, value_name = "SIZE", help_heading = "The command")]
+    output_max: Option<Size>,
+
     /// Folder the command runs in [default: the root of the watch; / for workers]
     #[arg(long, value_name = "DIR", help_heading = "The command")]
     cwd: Option<std::path::PathBuf>,
@@ -275,6 +287,9 @@ impl OptionArgs {
             mode: self.mode,
             batch_max: self.batch_max,
             batch_wait: self.batch_wait,
+            umask: self.umask,
+            nice: self.nice,
+            output_max: self.output_max,
             order: self.order,
             key: self.key,
             on_success: self.on_success.map(whole_move).transpose()?,

@@ -33,6 +33,8 @@ EXAMPLES
                                                          also for the files that are there already
   fsmonctl add /data --ready-file '{name}.done' --min-age 5s -- import {path}
                                                          x.csv, once x.csv.done is there
+  fsmonctl add /data --nice 10 --umask 027 --output-max 64K -- import
+                                                         for the command: priority, rights of new files, output kept
   fsmonctl add /in --order name --key '^([^/]+)/' --concurrency 8 -- import
                                                          in order within each folder, eight folders at once
   fsmonctl add /in --on-success move:/done --on-failure move:/bad -- import

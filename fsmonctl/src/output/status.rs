@@ -324,6 +324,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("grace", r.grace.to_string()),
         ("retries", r.retries.to_string()),
         ("backoff", r.backoff.to_string()),
+        ("output-max", r.output_max.to_string()),
         ("order", r.order.as_str().into()),
         ("on-success", escape(r.on_success.to_string().as_bytes()).into_owned()),
         ("on-failure", escape(r.on_failure.to_string().as_bytes()).into_owned()),
@@ -350,6 +351,8 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         }
     }
     rows.extend(r.ready_file.as_ref().map(|pattern| ("ready-file", escape(pattern.as_bytes()).into_owned())));
+    rows.extend(r.umask.map(|umask| ("umask", umask.to_string())));
+    rows.extend(r.nice.map(|nice| ("nice", nice.to_string())));
     rows.extend(r.key.as_ref().map(|key| ("key", escape(key.as_bytes()).into_owned())));
     rows.extend(r.min_size.map(|size| ("min-size", size.to_string())));
     rows.extend(r.max_size.map(|size| ("max-size", size.to_string())));

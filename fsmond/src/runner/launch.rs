@@ -7,10 +7,12 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use fsmon_protocol::spec::Rules;
+
 use super::environment::Environment;
 use super::leader::Leader;
 use super::run_as::Account;
-use super::{program, trust};
+use super::{manners, program, trust};
 
 /// What is to be started.
 pub(super) struct Launch<'a> {
@@ -18,6 +20,7 @@ pub(super) struct Launch<'a> {
     pub(super) folder: &'a Path,
     pub(super) environment: &'a Environment,
     pub(super) account: Option<&'a Account>,
+    pub(super) rules: &'a Rules,
 }
 
 /// Where it reads and writes.
@@ -44,6 +47,8 @@ impl Launch<'_> {
         let Ends { stdin, stdout, stderr } = ends()?;
         let mut command = Command::new(&file);
         command.arg0(name).args(&self.argv[1..]).env_clear().envs(self.environment).current_dir(self.folder);
+        // Before it becomes somebody else: only root may be less nice.
+        manners::put_on(self.rules, &mut command)?;
         if let Some(account) = self.account {
             // What a pipe's end belongs to decides who may open it by name, as `/dev/stderr`.
             account.own(&stdout).and_then(|()| account.own(&stderr)).map_err(no_pipe)?;

@@ -266,12 +266,13 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
         folder: environment::folder(&request.rules, request.root.as_path()),
         environment: &environment,
         account: account.as_ref(),
+        rules: &request.rules,
     };
     let mut pipes = None;
     let leader = launch.start(|| {
         let (reader, writer) = io::pipe().map_err(no_pipe)?;
         let path = shared.options.output_dir.join(request.run.to_string());
-        let output = Capture::new(OwnedFd::from(reader), path, shared.options.output_cap).map_err(no_pipe)?;
+        let output = Capture::new(OwnedFd::from(reader), path, request.rules.output_max.0).map_err(no_pipe)?;
         let (stdin, feed) = match stdin_of(request) {
             None => (Stdio::null(), None),
             Some(lines) => {

@@ -1,7 +1,7 @@
 //! Runs commands: each in a process group of its own, with a clean environment, bounded output and a bounded time.
 //!
 //! To follow one run read `life`, and one worker `worker` (`workers`: those of a watch); around them are `environment`,
-//! `program` and `launch` (what is started), `leader`, `exit` and `stragglers` (its processes), `output` and `stdin` (its pipes), `run_as` and `trust` (as whom, and what
+//! `program` and `launch` (what is started), `leader`, `exit` and `stragglers` (its processes), `output` and `stdin` (its pipes), `run_as`, `manners` and `trust` (as whom, how, and what
 //! root may run at all). `inherited` keeps what the
 //! daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind. `mover` does
 //! what becomes of a file after its run.
@@ -42,6 +42,7 @@ mod launch;
 mod leader;
 pub mod leftovers;
 mod life;
+mod manners;
 mod mover;
 mod output;
 #[cfg(target_os = "linux")]
@@ -67,17 +68,15 @@ const MOVES: usize = 4;
 pub struct RunnerOptions {
     /// Folder for output: one file per run that prints anything, named by the run's number. Made if it is not there.
     pub output_dir: PathBuf,
-    /// How many bytes of output are kept per run.
-    pub output_cap: u64,
     /// What tells this daemon's commands from those of another on the same machine: the id of its state folder.
     /// Commands carry it in their environment as `FSMON_DAEMON`.
     pub daemon_id: String,
 }
 
 impl RunnerOptions {
-    /// 1 MiB of output per run.
+    /// As they are for every run.
     pub fn new(output_dir: PathBuf, daemon_id: String) -> Self {
-        Self { output_dir, output_cap: 1 << 20, daemon_id }
+        Self { output_dir, daemon_id }
     }
 }
 

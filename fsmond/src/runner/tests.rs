@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use fsmon_core::io::{Change, WatchId};
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::run::Trigger;
-use fsmon_protocol::spec::{Mode, Options, Rules, Stdin};
-use fsmon_protocol::units::Span;
+use fsmon_protocol::spec::{Mode, Options, Rules, Stdin, Umask};
+use fsmon_protocol::units::{Size, Span};
 use fsmon_protocol::{RawPath, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -36,16 +36,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with(1 << 20)
-    }
-
-    fn with(output_cap: u64) -> Self {
         let (root, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (sender, inbox) = mpsc::channel(16);
         let output_dir = output.path().join("runs");
         // Its own, since what is left of its runs is found by it, and tests run side by side.
         let daemon_id = root.path().display().to_string();
-        let options = RunnerOptions { output_cap, ..RunnerOptions::new(output_dir, daemon_id) };
+        let options = RunnerOptions::new(output_dir, daemon_id);
         Self { root, output, runner: Runner::start(sender, options).unwrap(), inbox, next: 1 }
     }
 

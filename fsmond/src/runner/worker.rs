@@ -156,14 +156,15 @@ fn start(
     let environment = environment::of_worker(&shared.base, request, number, account.as_ref());
     let folder = environment::folder(&request.rules, request.root.as_path());
     let mut pipes = None;
-    let launch = Launch { argv: &argv, folder, environment: &environment, account: account.as_ref() };
+    let rules = &request.rules;
+    let launch = Launch { argv: &argv, folder, environment: &environment, account: account.as_ref(), rules };
     let leader = launch.start(|| {
         let (stdin, lines) = io::pipe().map_err(no_pipe)?;
         let (answers, stdout) = io::pipe().map_err(no_pipe)?;
         let (said, stderr) = io::pipe().map_err(no_pipe)?;
         let lines = Sender::from_owned_fd(OwnedFd::from(lines)).map_err(no_pipe)?;
         let answers = Receiver::from_owned_fd(OwnedFd::from(answers)).map_err(no_pipe)?;
-        let (folder, cap) = (shared.options.output_dir.clone(), shared.options.output_cap);
+        let (folder, cap) = (shared.options.output_dir.clone(), rules.output_max.0);
         let said = Said::new(OwnedFd::from(said), folder, cap).map_err(no_pipe)?;
         pipes = Some((lines, answers, said));
         Ok(Ends { stdin: Stdio::from(stdin), stdout, stderr })

@@ -27,6 +27,12 @@ impl Rules {
                 return usage(&format!("{option} is shorter than 100ms"), "give a longer duration, or off");
             }
         }
+        if let Some(nice) = self.nice.filter(|nice| !(-20..=19).contains(nice)) {
+            return usage(
+                &format!("nice {nice} is not from -20 to 19"),
+                "give a number like 10; the higher, the nicer",
+            );
+        }
         self.check_schedule()?;
         self.check_mode()?;
         self.check_after()?;

@@ -19,7 +19,8 @@ fn written() -> serde_json::Value {
         "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s",
         "mode": "batch", "batch-max": 50, "batch-wait": "7s",
         "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16,
-        "order": "name", "key": "^(.)"
+        "order": "name", "key": "^(.)",
+        "umask": "027", "nice": 5, "output-max": "2M"
     }"#;
     serde_json::from_str(text).unwrap()
 }
@@ -156,7 +157,8 @@ fn every_option_that_can_be_given_can_be_unset_by_its_name() {
         "jitter": "1m", "catch-up": "none", "ready-file": "{name}.done", "min-age": "5s", "command": ["true"],
         "mode": "batch", "batch-max": 50, "batch-wait": "7s",
         "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16,
-        "order": "name", "key": "^(.)"
+        "order": "name", "key": "^(.)",
+        "umask": "027", "nice": 5, "output-max": "2M"
     });
     let names: Vec<String> = given.as_object().unwrap().keys().cloned().collect();
     let mut options: Options = serde_json::from_value(given).unwrap();

@@ -20,7 +20,7 @@ use fsmon_protocol::rpc_types::{
 };
 use fsmon_protocol::run::{Answer, Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{
-    After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Rules, Stdin, WatchSpec,
+    After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Rules, Stdin, Umask, WatchSpec,
 };
 use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus, Workers};
 use fsmon_protocol::verify::{Difference, DifferenceKind, VerifyReply, VerifyRequest};
@@ -192,6 +192,9 @@ pub fn options() -> Options {
         in_flight: Some(16),
         order: Some(Order::Name),
         key: Some("^(.)".into()),
+        umask: Some(Umask(0o27)),
+        nice: Some(5),
+        output_max: Some(Size(2 << 20)),
     }
 }
 

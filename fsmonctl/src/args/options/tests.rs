@@ -67,6 +67,9 @@ fn each_option_arrives() {
         "--on-failure=keep",
         "--order=name",
         "--key=^(.)",
+        "--umask=027",
+        "--nice=-5",
+        "--output-max=2M",
     ])
     .unwrap();
     let text = serde_json::to_value(&got).unwrap();

@@ -38,8 +38,9 @@ async fn output_comes_in_order_and_is_private() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_output_is_bounded_and_does_not_block() {
-    let mut bench = Bench::with(100_000);
-    let ended = bench.run(&["sh", "-c", "yes | head -c 1G; echo end >&2"], Options::default()).await;
+    let mut bench = Bench::new();
+    let options = Options { output_max: Some(Size(100_000)), ..Options::default() };
+    let ended = bench.run(&["sh", "-c", "yes | head -c 1G; echo end >&2"], options).await;
     assert_eq!(ended.outcome, Outcome::Exited(0));
     assert_eq!(ended.output_bytes, 100_000);
     assert_eq!(ended.output_dropped, (1 << 30) + 4 - 100_000);

@@ -194,3 +194,20 @@ async fn a_batch_gets_its_paths_as_arguments_or_as_lines_and_a_key_of_its_own() 
     );
     bench.nothing_more().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_has_the_umask_and_niceness_of_its_watch() {
+    let mut bench = Bench::new();
+    let options = || Options { umask: Some(Umask(0o27)), nice: Some(7), ..Options::default() };
+    let request = bench.request(&["sh", "-c", "umask; nice; touch made"], b"", options());
+    let made = request.root.join(b"made");
+    let printed = String::from_utf8(bench.output_of(request).await).unwrap();
+    let numbers: Vec<_> = printed.lines().map(|line| line.trim_start_matches('0')).collect();
+    assert_eq!(numbers, ["27", "7"]);
+    assert_eq!(std::fs::metadata(made.as_path()).unwrap().permissions().mode() & 0o777, 0o640);
+    if !rustix::process::getuid().is_root() {
+        let ended = bench.run(&["true"], Options { nice: Some(-20), ..Options::default() }).await;
+        assert!(matches!(&ended.outcome, Outcome::NotStarted(why) if why.contains("only root")), "{ended:?}");
+    }
+    bench.nothing_more().await;
+}

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, WatchSpec};
+use fsmon_protocol::spec::{
+    After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, Umask, WatchSpec,
+};
 use fsmon_protocol::units::{Size, Span, SpanOrOff};
 
 use super::*;
@@ -55,6 +57,9 @@ fn every_option() -> Options {
         in_flight: Some(16),
         order: Some(Order::Mtime),
         key: Some("^(.)".into()),
+        umask: Some(Umask(0o27)),
+        nice: Some(5),
+        output_max: Some(Size(2 << 20)),
     }
 }
 
