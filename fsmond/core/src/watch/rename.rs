@@ -160,6 +160,11 @@ impl Watch {
 
     /// What is known of one file is now known of the one whose name it took.
     pub(super) fn take_over(&mut self, from: u32, to: u32) {
+        let seen = self.ledger.fresh(from).or_else(|| self.pending.get(from).and_then(|p| p.seen));
+        if let Some(pending) = self.pending.get_mut(to) {
+            // What was seen at this name was another file.
+            pending.seen = seen;
+        }
         self.tree.set_known(to, true);
         let node = self.tree.node(from);
         let (ident, ctime, file_type) = (node.ident, node.ctime, node.file_type);

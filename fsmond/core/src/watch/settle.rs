@@ -128,8 +128,24 @@ impl Watch {
         }
     }
 
-    /// Merges a change into what is pending. Returns whether something is pending now.
+    /// Merges a change into what is pending. Returns whether something is pending now. Its row says so from then on, also
+    /// where the change is that of a folder above, so that no record names this file.
     fn changed(
+        &mut self,
+        at: u32,
+        kind: EventKind,
+        from: Option<RawPath>,
+        trigger: Trigger,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        let pending = self.merge_change(at, kind, from, trigger, ctx);
+        if pending {
+            self.ledger.dirty(&mut self.tree, at, None);
+        }
+        pending
+    }
+
+    fn merge_change(
         &mut self,
         at: u32,
         kind: EventKind,
