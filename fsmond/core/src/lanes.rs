@@ -50,6 +50,10 @@ impl Lanes {
     /// It is ready now.
     pub fn enter(&mut self, at: u32, mut rank: Rank, key: Option<Key>) {
         self.leave(at);
+        if self.holds.get(&at).is_some_and(|held| Some(held) != key.as_ref()) {
+            // It was renamed since it held that lane: two that have changed places would wait for each other.
+            self.let_go(at);
+        }
         self.came += 1;
         rank.came = self.came;
         self.next.insert((rank.clone(), at));
@@ -81,11 +85,17 @@ impl Lanes {
     /// Nothing more is to be run for it: the next of its lane may start.
     pub fn release(&mut self, at: u32) {
         let waited = self.leave(at);
-        let held = self.holds.remove(&at);
-        if let Some(key) = &held {
-            self.held.remove(key);
+        self.let_go(at);
+        self.pass_on(waited);
+    }
+
+    /// It holds no lane any more.
+    fn let_go(&mut self, at: u32) {
+        let Some(key) = self.holds.remove(&at) else { return };
+        if self.holder(&key) == Some(at) {
+            self.held.remove(&key);
         }
-        self.pass_on(held.or(waited));
+        self.pass_on(Some(key));
     }
 
     /// The next one to start, which holds its lane from now on; `ready` says whether it still is.
@@ -200,6 +210,23 @@ mod tests {
         enter(&mut lanes, 3, "c", "x");
         assert_eq!(lanes.take(|_| true), None);
         lanes.release(4);
+        assert_eq!(lanes.take(|_| true), Some(3));
+    }
+
+    #[test]
+    fn one_that_was_renamed_leaves_the_lane_it_held() {
+        let mut lanes = Lanes::default();
+        enter(&mut lanes, 1, "a", "x");
+        enter(&mut lanes, 2, "b", "y");
+        assert_eq!((lanes.take(|_| true), lanes.take(|_| true)), (Some(1), Some(2)));
+        // Both are tried again, and have changed places meanwhile.
+        enter(&mut lanes, 3, "c", "x");
+        enter(&mut lanes, 1, "a", "y");
+        enter(&mut lanes, 2, "b", "x");
+        let taken = [lanes.take(|_| true), lanes.take(|_| true), lanes.take(|_| true)];
+        assert_eq!(taken, [Some(1), Some(2), None]);
+        lanes.release(1);
+        lanes.release(2);
         assert_eq!(lanes.take(|_| true), Some(3));
     }
 

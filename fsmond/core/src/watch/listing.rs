@@ -170,6 +170,8 @@ impl Watch {
     pub(super) fn tell_folder(&mut self, at: u32, inode: Option<u64>, ctx: &mut Ctx<'_>) {
         let node = self.tree.node(at);
         if !node.has(Flags::KNOWN) && node.is_dir() {
+            // A scan may have seen it already: without its inode a look by an old path would take another folder for it.
+            let inode = inode.or_else(|| (node.ident > 1).then_some(node.ident));
             self.tree.node_mut(at).clear(Flags::DEFERRED);
             let fingerprint = Fingerprint { inode: inode.unwrap_or(0), size: 0, mtime: 0, ctime: 0 };
             let stat = Stat::told(FileType::Dir, fingerprint);
