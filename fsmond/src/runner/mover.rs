@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use fsmon_core::PROBE_PREFIX;
 use fsmon_core::io::{PutAway, PutAwayRequest};
 use fsmon_protocol::RawPath;
 use fsmon_protocol::fingerprint::Fingerprint;
@@ -85,13 +86,26 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn remove(&self) -> Step<()> {
+    /// Deletes it. It first gets a name that no watch sees, and is looked at once more: somebody may have put a new version
+    /// in its place since the last look, which then gets its name back, or one with a number.
+    fn remove(&self, key: &str) -> Step<()> {
         self.check()?;
-        match unlinkat(&self.folder, self.name, AtFlags::empty()) {
-            Ok(()) => flush(&self.folder),
+        let failed = |error| fault("delete", Path::new(self.name), error);
+        let (folder, aside) = (self.folder.as_fd(), OsString::from(format!("{PROBE_PREFIX}{key}")));
+        // What a dead daemon left there may be such a new version.
+        let _ = name_it(folder, &aside, folder, self.name);
+        match rename_new(folder, self.name, folder, &aside) {
+            Ok(()) => {}
             Err(Errno::NOENT) => return Err(Stopped::Gone),
-            Err(error) => return Err(fault("delete", Path::new(self.name), error)),
+            Err(error) => return Err(failed(error)),
         }
+        let stat = statat(folder, &aside, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+        if !is_version(&stat, &self.given) {
+            name_it(folder, &aside, folder, self.name).map_err(failed)?;
+            return Err(Stopped::Changed);
+        }
+        unlinkat(folder, &aside, AtFlags::empty()).map_err(failed)?;
+        flush(&self.folder);
         Ok(())
     }
 }
@@ -126,7 +140,7 @@ fn flush(folder: &OwnedFd) {
 }
 
 fn delete(request: &PutAwayRequest) -> Step<()> {
-    Place::find(request)?.remove()
+    Place::find(request)?.remove(&request.key)
 }
 
 fn move_to(request: &PutAwayRequest, folder: &Path) -> Step<RawPath> {
@@ -234,7 +248,7 @@ fn copy_to(request: &PutAwayRequest, place: &Place<'_>, target: &OwnedFd) -> Ste
     if request.again
         && let Some(name) = copied_before(&mut source, place, target)
     {
-        return place.remove().map(|()| name);
+        return place.remove(&request.key).map(|()| name);
     }
     let hidden = PathBuf::from(format!(".fsmond-{}", request.key));
     // What a dead daemon left of the same copy.
@@ -247,7 +261,7 @@ fn copy_to(request: &PutAwayRequest, place: &Place<'_>, target: &OwnedFd) -> Ste
         })
         .inspect_err(|_| unname(target, hidden.as_os_str()))?;
     flush(target);
-    place.remove().inspect_err(|_| unname(target, &name))?;
+    place.remove(&request.key).inspect_err(|_| unname(target, &name))?;
     Ok(name)
 }
 

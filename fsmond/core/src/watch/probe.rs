@@ -1,5 +1,6 @@
 //! Probes: files that `doctor` makes in the root of a watch and removes at once, to see whether what happens there is
-//! heard. They are never told, never in the tree, never run, in no watch, whoever made them.
+//! heard. They are never told, never in the tree, never run, in no watch, whoever made them. A file that is deleted after its
+//! run has such a name for a moment, too.
 
 use super::Watch;
 use crate::io::Name;

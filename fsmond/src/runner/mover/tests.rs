@@ -154,3 +154,13 @@ fn between_file_systems_it_is_copied_whole_with_its_time_and_mode() {
     names.sort();
     assert_eq!(names, ["a.1.bin", "a.bin", "b.bin", "c.bin"]);
 }
+
+#[test]
+fn what_a_dead_daemon_left_aside_gets_its_name_back() {
+    let b = Bench::new();
+    b.write("in/a", "processed");
+    b.write(&format!("in/{PROBE_PREFIX}0123"), "a version that came just before the daemon died");
+    assert_eq!(put_away(&b.request("a", After::Delete)), PutAway::Deleted);
+    assert!(!b.path("in/a").exists() && !b.path(&format!("in/{PROBE_PREFIX}0123")).exists());
+    assert_eq!(b.read("in/a.1"), "a version that came just before the daemon died");
+}
