@@ -1,6 +1,5 @@
 //! The service for one connection: one line per method, the work is in the file of its theme.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +57,7 @@ impl Session {
     /// now, that is said instead of letting the caller wait for it.
     pub async fn command(&self, command: Command) -> Reply<Answer> {
         let engine = &self.server.engine;
-        let mut answer = pin!(engine.command(command));
+        let mut answer = Box::pin(engine.command(command));
         loop {
             match (timeout(STORE_PATIENCE, &mut answer).await, engine.store_error()) {
                 (Ok(answer), _) => return answer,
@@ -101,12 +100,13 @@ pub fn odd(answer: &Answer) -> ApiError {
     ApiError::bug(format!("the core answered with {what}"))
 }
 
+// Every request under way takes as much memory as the largest of these: what is large and rare has its own place.
 impl Fsmon for Session {
     async fn status(self, _: Context) -> Reply<DaemonStatus> {
         self.daemon_status().await
     }
     async fn add(self, _: Context, spec: WatchSpec) -> Reply<WatchStatus> {
-        self.add_watch(spec).await
+        Box::pin(self.add_watch(spec)).await
     }
     async fn remove(self, _: Context, watches: Vec<String>, kill: bool) -> Reply<Vec<Removed>> {
         self.remove_watches(watches, kill).await
@@ -118,7 +118,7 @@ impl Fsmon for Session {
         self.one_watch(Command::Show(vec![watch])).await
     }
     async fn set(self, _: Context, watch: String, options: Options, unset: Vec<String>) -> Reply<WatchStatus> {
-        self.set_options(watch, options, unset).await
+        Box::pin(self.set_options(watch, options, unset)).await
     }
     async fn set_interval(self, _: Context, watch: String, every: SpanOrOff) -> Reply<WatchStatus> {
         self.one_watch(Command::SetInterval(watch, every)).await
@@ -154,10 +154,10 @@ impl Fsmon for Session {
         self.server.control.log_level(&level)
     }
     async fn doctor(self, _: Context) -> Reply<Vec<Finding>> {
-        self.examine().await
+        Box::pin(self.examine()).await
     }
     async fn files(self, _: Context, request: FilesRequest) -> Reply<FilesReply> {
-        self.list_files(request).await
+        Box::pin(self.list_files(request)).await
     }
     async fn retry(self, _: Context, watch: String, paths: Vec<RawPath>) -> Reply<u64> {
         self.count(Command::Retry { watch, paths }).await
@@ -172,15 +172,15 @@ impl Fsmon for Session {
         self.count(Command::GiveUp { watch, paths }).await
     }
     async fn verify(self, _: Context, request: VerifyRequest) -> Reply<VerifyReply> {
-        self.verify_slice(request).await
+        Box::pin(self.verify_slice(request)).await
     }
     async fn dry_add(self, _: Context, spec: WatchSpec) -> Reply<DryRun> {
-        self.dry_add_watch(spec).await
+        Box::pin(self.dry_add_watch(spec)).await
     }
     async fn dry_set(self, _: Context, watch: String, options: Options, unset: Vec<String>) -> Reply<DryRun> {
-        self.dry_set_options(watch, options, unset).await
+        Box::pin(self.dry_set_options(watch, options, unset)).await
     }
     async fn explain(self, _: Context, path: RawPath) -> Reply<Vec<Explained>> {
-        self.explain_path(&path).await
+        Box::pin(self.explain_path(&path)).await
     }
 }
