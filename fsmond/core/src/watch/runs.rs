@@ -239,15 +239,7 @@ impl Watch {
         }
         // A sweep that is yet to give out tries it again at once, and counts that.
         let later: Vec<u64> = self.sweeps_to_come().collect();
-        let (kept, answered) = self.pending.get_mut(at).map_or_else(Default::default, |p| {
-            std::mem::take(&mut p.waiters).into_iter().partition::<Vec<u64>, _>(|sweep| later.contains(sweep))
-        });
-        for sweep in answered {
-            ctx.shared.sweeps.result(sweep, Verdict::Failed);
-        }
-        if let Some(pending) = self.pending.get_mut(at) {
-            pending.waiters = kept;
-        }
+        self.answer_waiters_but(at, &later, Verdict::Failed, ctx);
         self.pending.set_stage(at, Stage::Backoff, due);
         self.ledger.dirty(&mut self.tree, at, self.pending.get(at).and_then(|p| p.seen));
     }
@@ -273,8 +265,13 @@ impl Watch {
     }
 
     pub(super) fn answer_waiters(&mut self, at: u32, verdict: Verdict, ctx: &mut Ctx<'_>) {
-        let waiters = self.pending.get_mut(at).map(|p| std::mem::take(&mut p.waiters)).unwrap_or_default();
-        for sweep in waiters {
+        self.answer_waiters_but(at, &[], verdict, ctx);
+    }
+
+    /// Tells who waits for this file what came of it, but for those who are told later.
+    fn answer_waiters_but(&mut self, at: u32, later: &[u64], verdict: Verdict, ctx: &mut Ctx<'_>) {
+        let Some(pending) = self.pending.get_mut(at) else { return };
+        for sweep in pending.waiters.extract_if(.., |sweep| !later.contains(sweep)) {
             ctx.shared.sweeps.result(sweep, verdict);
         }
     }

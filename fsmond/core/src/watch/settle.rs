@@ -107,11 +107,9 @@ impl Watch {
         trigger: Trigger,
         ctx: &mut Ctx<'_>,
     ) {
-        if replaced && !self.wants_kind(EventKind::Rename) {
-            self.pending_unseen(at, EventKind::Modify, None, trigger, ctx);
-        } else {
-            self.pending_unseen(at, EventKind::Rename, from, trigger, ctx);
-        }
+        let saved = replaced && !self.wants_kind(EventKind::Rename);
+        let (kind, from) = if saved { (EventKind::Modify, None) } else { (EventKind::Rename, from) };
+        self.pending_unseen(at, kind, from, trigger, ctx);
     }
 
     /// A known file is gone.
