@@ -41,10 +41,7 @@ fn of_signal(outcome: &Outcome, bounds: &Bounds) -> Option<Blame> {
     };
     let sure = |why: &str, cure: &str| Some(Blame { why: why.into(), line: None, cure: cure.into(), sure: true });
     match signal {
-        libc::SIGSYS if bounds.filtered => sure(
-            "it made a system call that is forbidden here (SIGSYS)",
-            "SystemCallFilter= with what it needs; journalctl -k | grep SECCOMP may tell which call it was",
-        ),
+        libc::SIGSYS if bounds.filtered => sure(FORBIDDEN_CALL.0, FORBIDDEN_CALL.1),
         libc::SIGXFSZ => sure("a file of it became larger than files may here (SIGXFSZ)", "LimitFSIZE="),
         libc::SIGXCPU => sure("it used up the CPU time that it may have (SIGXCPU)", "LimitCPU="),
         libc::SIGKILL => Some(Blame {
@@ -117,6 +114,12 @@ fn paths(line: &str) -> impl Iterator<Item = PathBuf> {
     line.split(apart).filter(|part| part.starts_with('/')).map(PathBuf::from)
 }
 
+/// A system call that is forbidden, told by the signal or by a shell: why, and the cure.
+const FORBIDDEN_CALL: (&str, &str) = (
+    "it made a system call that is forbidden here (SIGSYS)",
+    "SystemCallFilter= with what it needs; journalctl -k | grep SECCOMP may tell which call it was",
+);
+
 /// Something that commands say when they may not do what they try.
 struct Symptom {
     /// Any of these, in small letters.
@@ -139,8 +142,8 @@ const SYMPTOMS: &[Symptom] = &[
     Symptom {
         words: &["bad system call"],
         can_be: |bounds| bounds.filtered,
-        why: "it made a system call that is forbidden here (SIGSYS)",
-        cure: "SystemCallFilter= with what it needs; journalctl -k | grep SECCOMP may tell which call it was",
+        why: FORBIDDEN_CALL.0,
+        cure: FORBIDDEN_CALL.1,
         sure: true,
     },
     Symptom {
