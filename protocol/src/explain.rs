@@ -144,6 +144,8 @@ pub enum Waits {
     Workers(u32),
     /// The file of this path, which has the same key.
     Lane(RawPath),
+    /// A run of its watch that succeeds, since so many in a row have failed; one file is tried then.
+    Breaker(u32, Option<Timestamp>),
 }
 
 impl Waits {
@@ -172,6 +174,7 @@ impl Waits {
             Self::Occurrence => "occurrence",
             Self::Retry => "retry",
             Self::Lane(_) => "lane",
+            Self::Breaker(..) => "breaker",
         }
     }
 }

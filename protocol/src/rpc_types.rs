@@ -37,7 +37,7 @@ pub enum SweepStage {
     Reconciling,
     /// What is pending is being given out.
     Running,
-    /// All of it has succeeded, failed or vanished.
+    /// All of it has succeeded, failed or vanished, or is not run for now.
     Done,
 }
 
@@ -62,6 +62,8 @@ pub struct SweepStatus {
     pub vanished: u64,
     /// Failed files that were left alone: they run only by `retry`.
     pub set_aside: u64,
+    /// Of those that were pending, not run: too many runs in a row failed, and they wait until one succeeds.
+    pub not_run: u64,
 }
 
 /// From where on `tail` reads.

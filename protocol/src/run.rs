@@ -46,7 +46,7 @@ pub enum RunStatus {
     Retry,
     /// It failed for the last time: the file is set aside.
     Failed,
-    /// Exit 75: later, without using up an attempt.
+    /// Exit 75, or a failure while the runs of its watch fail one after another: later, without using up an attempt.
     Later,
     /// Our own shutdown ended it; no attempt is used up.
     Interrupted,

@@ -7,12 +7,14 @@ use crate::event::EventKind;
 use crate::units::{Size, Span, SpanOrOff};
 
 mod after;
+mod break_after;
 mod check;
 mod modes;
 mod umask;
 mod words;
 
 pub use after::After;
+pub use break_after::BreakAfter;
 pub use umask::Umask;
 pub use words::{Backend, CatchUp, Existing, Mode, OnSchedule, Order, Stdin};
 
@@ -127,6 +129,8 @@ pub struct Options {
     pub nice: Option<i32>,
     /// How much of a run's output is kept.
     pub output_max: Option<Size>,
+    /// After how many failed runs in a row only one file at a time is tried.
+    pub break_after: Option<BreakAfter>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -179,7 +183,8 @@ macro_rules! for_every_option {
             key,
             umask,
             nice,
-            output_max
+            output_max,
+            break_after
         )
     };
 }
@@ -280,6 +285,7 @@ pub struct Rules {
     pub umask: Option<Umask>,
     pub nice: Option<i32>,
     pub output_max: Size,
+    pub break_after: BreakAfter,
 }
 
 impl Rules {
@@ -338,6 +344,7 @@ impl Rules {
             umask: o.umask,
             nice: o.nice,
             output_max: o.output_max.unwrap_or(Size(1 << 20)),
+            break_after: o.break_after.unwrap_or_default(),
         }
     }
 }

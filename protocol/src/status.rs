@@ -146,6 +146,19 @@ pub struct WatchStatus {
     pub warnings: Vec<String>,
     /// How its workers are, where it has some.
     pub workers: Option<Workers>,
+    /// What its commands need seems to be broken, so that one file at a time is tried.
+    pub broken: Option<Broken>,
+}
+
+/// A watch of which so many runs in a row have failed that only one file at a time is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// How many runs in a row had failed.
+    pub failed: u32,
+    /// Since when only one file at a time is tried.
+    pub since: Timestamp,
+    /// When the next one is; none: it runs, or the next file that is ready is tried at once.
+    pub next: Option<Timestamp>,
 }
 
 /// The workers of a watch.

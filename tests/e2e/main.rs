@@ -6,6 +6,7 @@
 
 mod after;
 mod batch;
+mod breaker;
 mod commands;
 mod complete;
 mod copying;

@@ -6,7 +6,9 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::spec::{After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, Umask};
+use fsmon_protocol::spec::{
+    After, Backend, BreakAfter, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, Umask,
+};
 use fsmon_protocol::{ApiError, Size, Span, SpanOrOff};
 
 // A doc comment here would replace that of the verbs this struct is flattened into.
@@ -124,6 +126,10 @@ pub struct OptionArgs {
     /// The first pause before that; it doubles up to 300 times this [default: 1s]
     #[arg(long, value_name = "D", help_heading = "The command")]
     backoff: Option<Span>,
+
+    /// When so many runs in a row have failed, try one file at a time until one succeeds: none is used up then [default: off]
+    #[arg(long, value_name = "K|off", help_heading = "The command")]
+    break_after: Option<BreakAfter>,
 
     /// What one run is for: each file, or a batch of many; or workers that stay and get a line for each file [default: each]
     #[arg(long, value_name = "WHAT", value_parser = words(MODES), help_heading = "The command")]
@@ -290,6 +296,7 @@ impl OptionArgs {
             umask: self.umask,
             nice: self.nice,
             output_max: self.output_max,
+            break_after: self.break_after,
             order: self.order,
             key: self.key,
             on_success: self.on_success.map(whole_move).transpose()?,

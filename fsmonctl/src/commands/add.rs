@@ -33,6 +33,7 @@ EXAMPLES
                                                          also for the files that are there already
   fsmonctl add /data --ready-file '{name}.done' --min-age 5s -- import {path}
                                                          x.csv, once x.csv.done is there
+  fsmonctl add /out --break-after 5 -- upload            after 5 failures in a row one file at a time, until one succeeds
   fsmonctl add /data --nice 10 --umask 027 --output-max 64K -- import
                                                          for the command: priority, rights of new files, output kept
   fsmonctl add /in --order name --key '^([^/]+)/' --concurrency 8 -- import

@@ -16,7 +16,8 @@ use crate::output::text::{count, number};
 ///
 /// Compares the tree with what was done, then runs what is pending; files that wait for another attempt go at once.
 /// Failed files are left alone: see `retry`.
-/// Without WATCH, every watch. With --wait it returns when all of it is done: exit 6 if a run failed.
+/// Without WATCH, every watch. With --wait it returns when all of it is done: exit 6 if a run failed, or was not
+/// made since too many failed in a row (--break-after).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 EXAMPLES
@@ -55,7 +56,11 @@ impl RunNow {
             out.object(&sweep)?;
         } else if self.wait {
             let (ok, failed) = (number(sweep.ok), number(sweep.failed));
-            out.line(&format!("{ok} ok, {failed} failed, {} vanished", number(sweep.vanished)))?;
+            out.line(&format!("{ok} ok, {failed} failed, {} vanished{}", number(sweep.vanished), not_run(&sweep)))?;
+        }
+        if self.wait && sweep.not_run > 0 {
+            out.note("too many runs in a row failed; see: fsmonctl runs, fsmonctl status");
+            return Err(Failure::Silent(ErrorKind::Unhealthy));
         }
         if self.wait && sweep.failed > 0 {
             out.note("see: fsmonctl runs --failed");
@@ -69,6 +74,11 @@ impl RunNow {
 fn looked(sweep: &SweepStatus, all_files: bool) -> String {
     let line = format!("{} looked at, {} pending", count(sweep.looked, "file"), number(sweep.pending));
     if all_files { line } else { format!("{line} (--all-files runs them all)") }
+}
+
+/// Files that wait until a run succeeds, where there are any.
+fn not_run(sweep: &SweepStatus) -> String {
+    if sweep.not_run > 0 { format!(", {} not run", number(sweep.not_run)) } else { String::new() }
 }
 
 /// Asks again until the sweep is past `stage`.

@@ -220,6 +220,13 @@ impl Telling<'_> {
             Waits::Workers(wanted) => {
                 format!("a worker: none of {wanted} is up; `fsmonctl show` says why")
             }
+            Waits::Breaker(failed, next) => {
+                let next = next.map_or_else(String::new, |next| format!(", the next {}", relative(next, self.now)));
+                format!(
+                    "a run of the watch that succeeds: {} failed in a row, so one file at a time is tried{next}",
+                    count((*failed).into(), "run")
+                )
+            }
             Waits::Lane(path) => format!("{path}, which has the same key and is before it"),
             Waits::Others(most) => {
                 let when = due.map_or_else(String::new, |due| format!("; without them {}", relative(due, self.now)));

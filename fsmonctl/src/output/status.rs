@@ -3,7 +3,7 @@
 use fsmon_protocol::Timestamp;
 use fsmon_protocol::path::{escape, tame};
 use fsmon_protocol::run::RunInfo;
-use fsmon_protocol::spec::{Existing, Mode, Rules, Stdin};
+use fsmon_protocol::spec::{Mode, Rules};
 use fsmon_protocol::status::{DaemonStatus, DefinedBy, WatchState, WatchStatus, Workers};
 
 use super::gaps::open_gap;
@@ -301,14 +301,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("recursive", yes(r.recursive)),
         ("hidden", yes(r.hidden)),
         ("kinds", kinds.join(",")),
-        (
-            "existing",
-            match r.existing {
-                Existing::Skip => "skip",
-                Existing::Run => "run",
-            }
-            .into(),
-        ),
+        ("existing", r.existing.as_str().into()),
         ("settle", r.settle.to_string()),
         ("open-quiet", r.open_quiet.to_string()),
         ("max-wait", r.max_wait.to_string()),
@@ -324,6 +317,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("grace", r.grace.to_string()),
         ("retries", r.retries.to_string()),
         ("backoff", r.backoff.to_string()),
+        ("break-after", r.break_after.to_string()),
         ("output-max", r.output_max.to_string()),
         ("order", r.order.as_str().into()),
         ("on-success", escape(r.on_success.to_string().as_bytes()).into_owned()),
@@ -334,17 +328,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("run-as", r.run_as.clone().unwrap_or_else(|| "the daemon's user".into())),
     ];
     match r.mode {
-        Mode::Each => rows.extend([
-            (
-                "stdin",
-                match r.stdin {
-                    Stdin::None => "none",
-                    Stdin::Json => "json",
-                }
-                .into(),
-            ),
-            ("path appended", yes(r.append_path)),
-        ]),
+        Mode::Each => rows.extend([("stdin", r.stdin.as_str().into()), ("path appended", yes(r.append_path))]),
         Mode::Worker => rows.push(("in-flight", r.in_flight.to_string())),
         Mode::Batch => {
             rows.extend([("batch-max", r.batch_max.to_string()), ("batch-wait", r.batch_wait.to_string())]);

@@ -419,6 +419,7 @@ pub fn watch(name: &str, path: &str) -> WatchStatus {
         next_dates: vec![],
         warnings: vec![],
         workers: None,
+        broken: None,
     }
 }
 
@@ -467,6 +468,7 @@ pub fn sweep(stage: SweepStage, ok: u64, failed: u64) -> SweepStatus {
         failed,
         vanished: 0,
         set_aside: 0,
+        not_run: 0,
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Verdict {
     Failed,
     /// Gone before its turn, or no longer wanted.
     Vanished,
+    /// Left for later, nobody knows when.
+    NotRun,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,7 @@ impl Sweeps {
             failed: 0,
             vanished: 0,
             set_aside: 0,
+            not_run: 0,
         };
         let reconciling = watches.into_iter().map(|(id, _)| id).collect();
         self.map.insert(id, Sweep { status, reconciling, trigger, all_files });
@@ -118,6 +121,7 @@ impl Sweeps {
                 Verdict::Ok => &mut sweep.status.ok,
                 Verdict::Failed => &mut sweep.status.failed,
                 Verdict::Vanished => &mut sweep.status.vanished,
+                Verdict::NotRun => &mut sweep.status.not_run,
             };
             *count += 1;
             self.advance(id);
@@ -127,7 +131,7 @@ impl Sweeps {
     fn advance(&mut self, id: u64) {
         let Some(sweep) = self.map.get_mut(&id) else { return };
         let status = &mut sweep.status;
-        let left = status.pending - (status.ok + status.failed + status.vanished).min(status.pending);
+        let left = status.pending - (status.ok + status.failed + status.vanished + status.not_run).min(status.pending);
         status.stage = if !sweep.reconciling.is_empty() {
             SweepStage::Reconciling
         } else if left > 0 {

@@ -69,7 +69,7 @@ fn log_run(watch: &str, run: &RunRecord) {
     match run.status {
         RunStatus::Started => line!(info, "run started"),
         RunStatus::Ok => line!(info, "run ok"),
-        RunStatus::Later => line!(info, "run asked to be made later"),
+        RunStatus::Later => line!(info, "run will be made later"),
         RunStatus::Vanished => line!(info, "file gone before its run"),
         RunStatus::Interrupted => line!(warn, "run interrupted"),
         RunStatus::Retry => line!(warn, "run failed, will be tried again"),

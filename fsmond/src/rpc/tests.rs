@@ -219,6 +219,7 @@ fn watch_status(name: &str) -> WatchStatus {
         next_dates: vec![],
         warnings: vec![],
         workers: None,
+        broken: None,
     }
 }
 
@@ -302,7 +303,18 @@ fn explained(rel: &RawPath) -> Explained {
 }
 
 fn sweep(id: u64, stage: SweepStage) -> SweepStatus {
-    SweepStatus { id, stage, watches: vec![], looked: 0, pending: 0, ok: 0, failed: 0, vanished: 0, set_aside: 0 }
+    SweepStatus {
+        id,
+        stage,
+        watches: vec![],
+        looked: 0,
+        pending: 0,
+        ok: 0,
+        failed: 0,
+        vanished: 0,
+        set_aside: 0,
+        not_run: 0,
+    }
 }
 
 /// A server at work.

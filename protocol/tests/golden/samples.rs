@@ -20,9 +20,11 @@ use fsmon_protocol::rpc_types::{
 };
 use fsmon_protocol::run::{Answer, Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{
-    After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Rules, Stdin, Umask, WatchSpec,
+    After, Backend, BreakAfter, CatchUp, Existing, Mode, OnSchedule, Options, Order, Rules, Stdin, Umask, WatchSpec,
 };
-use fsmon_protocol::status::{Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus, Workers};
+use fsmon_protocol::status::{
+    Broken, Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus, Workers,
+};
 use fsmon_protocol::verify::{Difference, DifferenceKind, VerifyReply, VerifyRequest};
 use fsmon_protocol::{RawPath, Size, Span, SpanOrOff, Timestamp};
 use tarpc::{ClientMessage, Request, Response, context};
@@ -195,6 +197,7 @@ pub fn options() -> Options {
         umask: Some(Umask(0o27)),
         nice: Some(5),
         output_max: Some(Size(2 << 20)),
+        break_after: Some(BreakAfter::Runs(5)),
     }
 }
 
@@ -228,6 +231,7 @@ fn watch() -> WatchStatus {
         next_dates: vec!["2026-11-24T02:30:00+01:00".into()],
         warnings: vec!["it is not there".into()],
         workers: Some(Workers { wanted: 4, up: 3, restarts: 2, trouble: Some("exit 1".into()) }),
+        broken: Some(Broken { failed: 5, since: TIME, next: Some(TIME) }),
     }
 }
 
@@ -254,6 +258,7 @@ fn sweep() -> SweepStatus {
         failed: 1,
         vanished: 0,
         set_aside: 5,
+        not_run: 6,
     }
 }
 
@@ -450,6 +455,7 @@ fn explained() -> Explained {
             Waits::Others(1000),
             Waits::Workers(2),
             Waits::Lane("/in/a".into()),
+            Waits::Breaker(5, Some(TIME)),
             Waits::Occurrence,
             Waits::Retry,
         ],

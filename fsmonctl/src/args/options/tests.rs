@@ -70,6 +70,7 @@ fn each_option_arrives() {
         "--umask=027",
         "--nice=-5",
         "--output-max=2M",
+        "--break-after=5",
     ])
     .unwrap();
     let text = serde_json::to_value(&got).unwrap();

@@ -86,6 +86,7 @@ impl Machine {
                 if !pause {
                     watch.unhold(ctx);
                     watch.unloop();
+                    watch.close_breaker(ctx);
                 }
                 ctx.store(StoreOp::Watch(watch.row()), None);
             });

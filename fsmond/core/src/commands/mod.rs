@@ -45,7 +45,7 @@ impl Machine {
             Command::Pause(watches) => self.pause(now, &watches, true, out),
             Command::Resume(watches) => self.pause(now, &watches, false, out),
             Command::Accept(watch) => self.accept(now, &watch, out),
-            Command::RunNow { watches, all_files } => self.run_now(&watches, all_files),
+            Command::RunNow { watches, all_files } => self.run_now(now, &watches, all_files, out),
             Command::Sweep(id) => self.sweep(id),
             Command::Resolve(watches) => self.resolve(&watches),
             Command::Settings(settings) => self.new_settings(now, settings, out),

@@ -1,14 +1,20 @@
-//! `run-now`: reconcile, then run what is pending, or every file.
+//! `run-now`: reconcile, then run what is pending, or every file. A person who says so wants it tried, whatever failed.
 
 use fsmon_protocol::ApiError;
 use fsmon_protocol::run::Trigger;
 
 use super::Outcome;
-use crate::io::WatchId;
+use crate::io::{Effect, Now, WatchId};
 use crate::machine::Machine;
 
 impl Machine {
-    pub(super) fn run_now(&mut self, wanted: &[String], all_files: bool) -> Result<Outcome, ApiError> {
+    pub(super) fn run_now(
+        &mut self,
+        now: Now,
+        wanted: &[String],
+        all_files: bool,
+        out: &mut Vec<Effect>,
+    ) -> Result<Outcome, ApiError> {
         let ids = self.find_all(wanted)?;
         if self.watches.is_empty() {
             return Err(ApiError::refused("there is no watch to run").hint("add one: `fsmonctl add PATH [-- COMMAND]`"));
@@ -29,9 +35,10 @@ impl Machine {
         let named = able.iter().filter_map(|id| Some((*id, self.watches.get(id)?.name.clone()))).collect();
         self.shared.sweeps.begin(sweep, Trigger::Manual, all_files, named);
         for id in able {
-            if let Some(watch) = self.watches.get_mut(&id) {
-                watch.want_scan_for(sweep, &mut self.shared.sweeps);
-            }
+            self.with(id, now, out, |watch, ctx| {
+                watch.close_breaker(ctx);
+                watch.want_scan_for(sweep, &mut ctx.shared.sweeps);
+            });
         }
         self.sweep(sweep)
     }

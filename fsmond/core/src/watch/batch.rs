@@ -94,7 +94,8 @@ impl Watch {
     fn gather(&mut self, ctx: &Ctx<'_>) -> Vec<(Change, u32)> {
         let mut room = if template::takes_paths(&self.rules.command) { PATHS } else { usize::MAX };
         let mut files = Vec::new();
-        for at in self.pending.take_batch(self.rules.batch_max) {
+        let most = if self.breaker.is_open() { 1 } else { self.rules.batch_max };
+        for at in self.pending.take_batch(most) {
             let rel = self.tree.path(at);
             let path = self.root_path.join(&rel);
             let length = path.as_bytes().len() + PER_ARGUMENT;

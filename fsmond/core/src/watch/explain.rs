@@ -249,6 +249,7 @@ impl Watch {
             waits.push(Waits::Resume);
         }
         waits.extend(self.looping.clone().map(Waits::Decision));
+        waits.extend(self.breaker.waits(now));
         waits.extend(shared.store_error.clone().map(Waits::Store));
         if self.runs_once() {
             waits.push(Waits::Occurrence);

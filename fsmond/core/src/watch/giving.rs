@@ -40,6 +40,7 @@ impl Watch {
         }
         self.note_occurrence(sweep, looked, waiting, ctx);
         ctx.shared.sweeps.reconciled(sweep, self.id, looked, more, self.pending.failed());
+        self.excuse_waiters(ctx);
     }
 
     /// A pending file that a sweep can wait for: neither set aside, nor processed and leaving, nor hidden by a mount.

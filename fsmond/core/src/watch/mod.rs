@@ -3,13 +3,14 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
 //! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
-//! `occurrence`, `once`, `batch`, `order`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows
+//! `occurrence`, `once`, `batch`, `breaker`, `order`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows
 //! no other watch.
 
 mod accept;
 mod aside;
 mod asked;
 mod batch;
+mod breaker;
 mod clocks;
 mod complete;
 mod dropping;
@@ -61,6 +62,7 @@ use crate::shared::Ctx;
 use crate::tree::Tree;
 
 use asked::Asked;
+use breaker::Breaker;
 use clocks::Clocks;
 use ledger::Ledger;
 use listing::Listings;
@@ -123,6 +125,8 @@ pub struct Watch {
     held: Option<Held>,
     /// Why its commands are not started until a person decides: one of them makes its own work.
     looping: Option<String>,
+    /// Whether its commands are tried one at a time, since so many failed.
+    breaker: Breaker,
     /// The runs that ended last.
     recent: VecDeque<Recent>,
     /// A person said that the next reconcile may delete as much as it finds gone.
@@ -196,6 +200,7 @@ impl Watch {
             root_before: row.root,
             held: row.held,
             looping: None,
+            breaker: Breaker::default(),
             recent: VecDeque::new(),
             unbraked: row.accepting,
             accepting: row.accepting,
@@ -268,6 +273,7 @@ impl Watch {
         self.replan(plan, ctx);
         self.regroup(&old, ctx.now);
         self.other_workers(&old, ctx);
+        self.close_breaker(ctx);
         if self.rules.command.is_empty() {
             self.drop_all_pending(ctx);
         }
@@ -321,6 +327,7 @@ impl Watch {
         self.on_clocks(ctx);
         self.catch_up(ctx);
         self.on_once_due(ctx);
+        self.breaker.on_due(ctx.now.mono);
         self.settle_limbo(ctx);
         self.on_pending_due(ctx);
         self.on_unreadable_due(ctx);
@@ -338,6 +345,7 @@ impl Watch {
             self.pending.deadline().filter(|_| self.acts()),
             self.limbo_deadline(),
             self.once_deadline().filter(|_| self.acts()),
+            self.breaker.after(),
             self.clocks.deadline(self.root == Root::Opening),
             self.ledger.deadline(),
             self.root_deadline(),

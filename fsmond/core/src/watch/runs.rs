@@ -24,7 +24,8 @@ const EX_TEMPFAIL: i32 = 75;
 impl Watch {
     /// Starts one run, if one is ready and may. Returns whether it did.
     pub fn start_one(&mut self, ctx: &mut Ctx<'_>) -> bool {
-        if self.paused || self.looping.is_some() || !self.acts() || !ctx.shared.may_start() || !self.has_place(ctx) {
+        let held = self.paused || self.looping.is_some() || self.breaker.holds() || !self.acts();
+        if held || !ctx.shared.may_start() || !self.has_place(ctx) {
             return false;
         }
         if self.runs_once() {
@@ -68,6 +69,7 @@ impl Watch {
     pub(super) fn record_start(&mut self, started: Run, ctx: &mut Ctx<'_>) {
         let run = ctx.shared.next_run;
         ctx.shared.next_run += 1;
+        self.breaker.started(run);
         let (path, files) = started.told();
         let row = RunRow {
             run,
@@ -152,6 +154,8 @@ impl Watch {
             Outcome::Answered(Answer::Fail, _) => RunStatus::Failed,
             Outcome::Exited(EX_TEMPFAIL) => RunStatus::Later,
             Outcome::Interrupted => RunStatus::Interrupted,
+            // Nothing is used up by what fails for all.
+            _ if self.breaker.is_open() => RunStatus::Later,
             _ if run.attempt > self.rules.retries && !run.shares_blame() => RunStatus::Failed,
             _ => RunStatus::Retry,
         };
@@ -162,6 +166,7 @@ impl Watch {
     fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
         let Some(run) = ctx.shared.runs.remove(id) else { return };
         let ms = ended.map_or(0, |e| e.ms);
+        let turned = self.note_result(id, status, ctx);
         match &run.aim {
             Aim::Watch(given) => self.end_once(id, &run, given, status, ctx),
             Aim::Batch(given) => self.end_batch(id, &run, given, status, ms, ctx),
@@ -172,6 +177,9 @@ impl Watch {
         self.ledger.upto = ctx.shared.next_seq - 1;
         if run.given().is_none() {
             self.end_file(id, run.node, status, ms, ctx);
+        }
+        if turned {
+            self.tell_breaker(ctx);
         }
     }
 
@@ -228,6 +236,8 @@ impl Watch {
     fn retry(&mut self, at: u32, attempt: u32, status: RunStatus, ctx: &mut Ctx<'_>) {
         let pause = backoff::pause(self.rules.backoff.0, attempt, ctx.shared.random.f64());
         let due = ctx.now.mono.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));
+        // Where files are tried one at a time, those that wait already come first.
+        let due = due.max(self.breaker.after().unwrap_or(0));
         let attempts = if status == RunStatus::Later { attempt - 1 } else { attempt };
         self.back_off(at, attempts, due, ctx);
     }
@@ -269,7 +279,7 @@ impl Watch {
     }
 
     /// Tells who waits for this file what came of it, but for those who are told later.
-    fn answer_waiters_but(&mut self, at: u32, later: &[u64], verdict: Verdict, ctx: &mut Ctx<'_>) {
+    pub(super) fn answer_waiters_but(&mut self, at: u32, later: &[u64], verdict: Verdict, ctx: &mut Ctx<'_>) {
         let Some(pending) = self.pending.get_mut(at) else { return };
         for sweep in pending.waiters.extract_if(.., |sweep| !later.contains(sweep)) {
             ctx.shared.sweeps.result(sweep, verdict);

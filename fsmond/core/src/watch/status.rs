@@ -48,6 +48,7 @@ impl Watch {
             rules: (*self.rules).clone(),
             next_dates: self.clocks.next_due_wall(now).map_or_else(Vec::new, |next| self.plan.dates(next, DATES)),
             workers: self.workers.clone(),
+            broken: self.breaker.told(now),
             gaps: self.gaps.iter().map(|gap| self.gap_info(gap)).collect(),
             warnings: Vec::new(),
         }
@@ -80,6 +81,7 @@ impl Watch {
             || self.unreadable > 0
             || self.keeps().is_some()
             || self.missing_workers().is_some()
+            || self.breaker.is_open()
         {
             WatchState::Degraded
         } else if self.scan.is_some() || self.root == Root::Opening || !self.baseline_done {
@@ -108,6 +110,7 @@ impl Watch {
             details.push(format!("{why}; until then the tree is scanned every {}", self.rules.poll_interval));
         }
         details.extend(self.missing_workers());
+        details.extend(self.broken(now));
         if self.unreadable > 0 {
             details.push(format!("{} folders can't be read by the daemon; the log names them", self.unreadable));
         }

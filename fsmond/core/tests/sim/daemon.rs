@@ -11,7 +11,7 @@ use fsmon_core::io::{
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::event::{EventKind, What};
 use fsmon_protocol::run::Outcome;
-use fsmon_protocol::spec::{After, Backend, Mode, Options, Order, WatchSpec};
+use fsmon_protocol::spec::{After, Backend, BreakAfter, Mode, Options, Order, WatchSpec};
 use fsmon_protocol::status::{DefinedBy, WatchState, Workers};
 use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
 
@@ -28,6 +28,8 @@ pub struct Sort {
     pub deletes: bool,
     /// Whether files whose paths begin alike run one after another.
     pub lanes: bool,
+    /// After how many failed runs in a row one file at a time is tried.
+    pub break_after: BreakAfter,
 }
 
 /// What is durable.
@@ -86,7 +88,7 @@ pub fn settings() -> Settings {
     Settings { defaults: Options::default(), max_runs: 4 }
 }
 
-fn spec(Sort { mode, deletes, lanes }: Sort) -> WatchSpec {
+fn spec(Sort { mode, deletes, lanes, break_after }: Sort) -> WatchSpec {
     let options = Options {
         command: Some(vec!["true".into()]),
         concurrency: Some(3),
@@ -95,6 +97,7 @@ fn spec(Sort { mode, deletes, lanes }: Sort) -> WatchSpec {
         every: Some(SpanOrOff::Off),
         backoff: Some(Span::millis(200)),
         retries: Some(1000),
+        break_after: Some(break_after),
         mode: Some(mode),
         batch_max: (mode == Mode::Batch).then_some(3),
         on_success: deletes.then_some(After::Delete),
@@ -130,7 +133,7 @@ impl Daemon {
             looks: VecDeque::new(),
             running: HashMap::new(),
             leaving: VecDeque::new(),
-            sort: Sort { mode: Mode::Each, deletes: false, lanes: false },
+            sort: Sort { mode: Mode::Each, deletes: false, lanes: false, break_after: BreakAfter::Off },
             workers_asked: None,
             opening: false,
             opened: ROOT,

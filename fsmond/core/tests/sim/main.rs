@@ -15,7 +15,7 @@ use daemon::{Daemon, Sort, deleted, played, text};
 use disk::{Disk, ROOT};
 use fastrand::Rng;
 use fsmon_core::io::Command;
-use fsmon_protocol::spec::{Mode, Options};
+use fsmon_protocol::spec::{BreakAfter, Mode, Options};
 use fsmon_protocol::status::{DefinedBy, WatchState};
 use fsmon_protocol::units::Span;
 
@@ -213,7 +213,7 @@ fn history(seed: u64, crashes: bool, renames: bool, sort: Sort) {
 }
 
 /// A run for each file, and they stay.
-const EACH: Sort = Sort { mode: Mode::Each, deletes: false, lanes: false };
+const EACH: Sort = Sort { mode: Mode::Each, deletes: false, lanes: false, break_after: BreakAfter::Off };
 
 fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
@@ -256,7 +256,7 @@ fn nothing_is_lost_in_batches_over_crashes() {
 fn nothing_is_deleted_that_was_not_processed() {
     for seed in seeds() {
         let mode = if seed % 2 == 0 { Mode::Each } else { Mode::Batch };
-        history(seed, true, seed % 3 == 0, Sort { mode, deletes: true, lanes: false });
+        history(seed, true, seed % 3 == 0, Sort { mode, deletes: true, ..EACH });
     }
 }
 
@@ -272,5 +272,15 @@ fn nothing_is_lost_in_lanes_over_crashes() {
 fn nothing_is_lost_with_workers_over_crashes() {
     for seed in seeds() {
         history(seed, true, true, Sort { mode: Mode::Worker, ..EACH });
+    }
+}
+
+/// When one or two runs in a row fail, one file at a time is tried: none is forgotten over that, in any mode.
+#[test]
+fn nothing_is_lost_when_runs_are_held_back() {
+    for seed in seeds() {
+        let mode = [Mode::Each, Mode::Batch, Mode::Worker][usize::try_from(seed % 3).unwrap()];
+        let break_after = BreakAfter::Runs(1 + u32::from(seed % 2 == 0));
+        history(seed, seed % 5 > 1, true, Sort { mode, lanes: seed % 6 == 0, break_after, ..EACH });
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::spec::{
-    After, Backend, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, Umask, WatchSpec,
+    After, Backend, BreakAfter, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, Umask, WatchSpec,
 };
 use fsmon_protocol::units::{Size, Span, SpanOrOff};
 
@@ -60,6 +60,7 @@ fn every_option() -> Options {
         umask: Some(Umask(0o27)),
         nice: Some(5),
         output_max: Some(Size(2 << 20)),
+        break_after: Some(BreakAfter::Runs(5)),
     }
 }
 

@@ -266,7 +266,8 @@ impl Story {
             .with("ok", sweep.ok)
             .with("failed", sweep.failed)
             .with("vanished", sweep.vanished)
-            .with("set-aside", sweep.set_aside);
+            .with("set-aside", sweep.set_aside)
+            .with("not-run", sweep.not_run);
         self.compare(&outcome, wanted)
     }
 

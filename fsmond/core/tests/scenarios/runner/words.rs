@@ -45,6 +45,7 @@ pub fn options_from(text: &str) -> Result<(Option<String>, Options), String> {
             "command" | "include" | "exclude" | "kinds" | "env" => {
                 value.split(',').filter(|v| !v.is_empty()).collect::<Vec<_>>().into()
             }
+            "break-after" if value != "off" => value.parse::<u32>().map_err(|e| format!("{key}: {e}"))?.into(),
             "concurrency" | "retries" | "max-depth" | "batch-max" | "in-flight" => {
                 value.parse::<u32>().map_err(|e| format!("{key}: {e}"))?.into()
             }
