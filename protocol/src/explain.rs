@@ -146,6 +146,8 @@ pub enum Waits {
     Lane(RawPath),
     /// A run of its watch that succeeds, since so many in a row have failed; one file is tried then.
     Breaker(u32, Option<Timestamp>),
+    /// Its turn in a replay.
+    Pace,
 }
 
 impl Waits {
@@ -175,6 +177,7 @@ impl Waits {
             Self::Retry => "retry",
             Self::Lane(_) => "lane",
             Self::Breaker(..) => "breaker",
+            Self::Pace => "pace",
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::event::Record;
 use crate::path::RawPath;
 use crate::run::RunInfo;
-use crate::units::Timestamp;
+use crate::units::{Span, Timestamp};
 
 /// The longest that one request waits for news.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(25);
@@ -29,7 +29,7 @@ pub struct Removed {
     pub running: u64,
 }
 
-/// How far a sweep is. A sweep is what `run-now` and an occurrence start: a reconcile, then runs.
+/// How far a sweep is. A sweep is what `run-now`, `replay` and an occurrence start: a reconcile, then runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SweepStage {
@@ -62,8 +62,32 @@ pub struct SweepStatus {
     pub vanished: u64,
     /// Failed files that were left alone: they run only by `retry`.
     pub set_aside: u64,
-    /// Of those that were pending, not run: too many runs in a row failed, and they wait until one succeeds.
+    /// Of those that were pending, not run: too many runs in a row failed, and they wait until one succeeds; or only counted.
     pub not_run: u64,
+}
+
+/// Which files a replay gives out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Again {
+    /// Those that changed, or came under their name, since then.
+    Since(Timestamp),
+    /// All.
+    All,
+    /// Those that were set aside.
+    Failed,
+}
+
+/// What `replay` asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayRequest {
+    /// Of which watch, by name or path.
+    pub watch: String,
+    /// Which files.
+    pub again: Again,
+    /// At least so far apart; 0: as fast as places get free.
+    pub pause: Span,
+    /// They are only counted.
+    pub dry_run: bool,
 }
 
 /// From where on `tail` reads.

@@ -23,6 +23,7 @@ mod names;
 mod order;
 mod overflow;
 mod refusals;
+mod replay;
 mod restart;
 mod roles;
 mod roots;

@@ -20,6 +20,7 @@ mod man_page;
 mod pause;
 mod reload;
 mod remove;
+mod replay;
 mod resume;
 mod retry;
 mod run_now;
@@ -54,6 +55,7 @@ pub enum Verb {
     Resume(resume::Resume),
     Accept(accept::Accept),
     RunNow(run_now::RunNow),
+    Replay(replay::Replay),
     Tail(tail::Tail),
     Status(status::Status),
     Health(health::Health),
@@ -110,6 +112,7 @@ pub async fn run(cli: Cli, out: &Out) -> Result<(), Failure> {
         Verb::Resume(verb) => Box::pin(verb.run(session)).await,
         Verb::Accept(verb) => Box::pin(verb.run(session)).await,
         Verb::RunNow(verb) => Box::pin(verb.run(session)).await,
+        Verb::Replay(verb) => Box::pin(verb.run(session)).await,
         Verb::Tail(verb) => Box::pin(verb.run(session)).await,
         Verb::Status(verb) => Box::pin(verb.run(session)).await,
         Verb::Health(verb) => Box::pin(verb.run(session)).await,

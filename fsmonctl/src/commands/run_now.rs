@@ -50,24 +50,29 @@ impl RunNow {
                 out.note(&format!("{} left alone: fsmonctl retry runs them", count(sweep.set_aside, "failed file")));
             }
         }
-        let sweep =
-            if self.wait { Box::pin(follow(session, &client, sweep, SweepStage::Running)).await? } else { sweep };
-        if out.is_json() {
-            out.object(&sweep)?;
-        } else if self.wait {
-            let (ok, failed) = (number(sweep.ok), number(sweep.failed));
-            out.line(&format!("{ok} ok, {failed} failed, {} vanished{}", number(sweep.vanished), not_run(&sweep)))?;
+        if self.wait {
+            return Box::pin(wait_for(session, &client, sweep)).await;
         }
-        if self.wait && sweep.not_run > 0 {
-            out.note("too many runs in a row failed; see: fsmonctl runs, fsmonctl status");
-            return Err(Failure::Silent(ErrorKind::Unhealthy));
-        }
-        if self.wait && sweep.failed > 0 {
-            out.note("see: fsmonctl runs --failed");
-            return Err(Failure::Silent(ErrorKind::Unhealthy));
-        }
-        Ok(())
+        if out.is_json() { out.object(&sweep) } else { Ok(()) }
     }
+}
+
+/// Waits until all of a sweep is done, and says what came of it.
+pub(super) async fn wait_for(session: &Session<'_>, client: &Client, sweep: SweepStatus) -> Result<(), Failure> {
+    let out = session.out;
+    let sweep = follow(session, client, sweep, SweepStage::Running).await?;
+    if out.is_json() {
+        out.object(&sweep)?;
+    } else {
+        let (ok, failed) = (number(sweep.ok), number(sweep.failed));
+        out.line(&format!("{ok} ok, {failed} failed, {} vanished{}", number(sweep.vanished), not_run(&sweep)))?;
+    }
+    if sweep.not_run > 0 {
+        out.note("too many runs in a row failed; see: fsmonctl runs, fsmonctl status");
+    } else if sweep.failed > 0 {
+        out.note("see: fsmonctl runs --failed");
+    }
+    if sweep.failed + sweep.not_run > 0 { Err(Failure::Silent(ErrorKind::Unhealthy)) } else { Ok(()) }
 }
 
 /// What the reconcile found.
@@ -82,7 +87,7 @@ fn not_run(sweep: &SweepStatus) -> String {
 }
 
 /// Asks again until the sweep is past `stage`.
-async fn follow(
+pub(super) async fn follow(
     session: &Session<'_>,
     client: &Client,
     mut sweep: SweepStatus,

@@ -227,6 +227,7 @@ impl Telling<'_> {
                     count((*failed).into(), "run")
                 )
             }
+            Waits::Pace => "its turn: `fsmonctl replay` gives it out again, behind what changes".into(),
             Waits::Lane(path) => format!("{path}, which has the same key and is before it"),
             Waits::Others(most) => {
                 let when = due.map_or_else(String::new, |due| format!("; without them {}", relative(due, self.now)));

@@ -153,6 +153,11 @@ impl Fsmon for Fake {
         state.sweeps.pop_front().ok_or_else(|| ApiError::bug("no sweep scripted"))
     }
 
+    async fn replay(self, _: Context, request: ReplayRequest) -> Reply<SweepStatus> {
+        let mut state = self.ask(&format!("replay {} {:?} {}", request.watch, request.again, request.pause))?;
+        state.sweeps.pop_front().ok_or_else(|| ApiError::bug("no sweep scripted"))
+    }
+
     async fn sweep(self, _: Context, id: u64, seen: SweepStage, _wait_ms: u32) -> Reply<SweepStatus> {
         let mut state = self.ask(&format!("sweep {id} {seen:?}"))?;
         state.sweeps.pop_front().ok_or_else(|| ApiError::bug("no sweep scripted"))

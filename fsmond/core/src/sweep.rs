@@ -1,11 +1,12 @@
-//! Sweeps: what `run-now` and an occurrence of a schedule start. A reconcile of each watch, then runs; counted until
+//! Sweeps: what `run-now`, `replay` and an occurrence of a schedule start. A reconcile of each watch, then runs; counted until
 //! the last result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fsmon_protocol::rpc_types::{SweepStage, SweepStatus};
+use fsmon_protocol::rpc_types::{Again, SweepStage, SweepStatus};
 use fsmon_protocol::run::Trigger;
+use fsmon_protocol::units::{Span, Timestamp};
 
 use crate::io::WatchId;
 
@@ -25,12 +26,30 @@ pub enum Verdict {
     NotRun,
 }
 
+/// What a sweep gives out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// What is pending.
+    Pending,
+    /// Every file.
+    All,
+    /// Some files once more, behind everything else.
+    Again {
+        /// Which.
+        again: Again,
+        /// How far apart.
+        pause: Span,
+        /// They are only counted.
+        dry_run: bool,
+    },
+}
+
 #[derive(Debug)]
 struct Sweep {
     status: SweepStatus,
     reconciling: BTreeSet<WatchId>,
     trigger: Trigger,
-    all_files: bool,
+    wanted: Wanted,
 }
 
 /// All sweeps, by number.
@@ -42,7 +61,7 @@ pub struct Sweeps {
 
 impl Sweeps {
     /// Begins one over these watches.
-    pub fn begin(&mut self, id: u64, trigger: Trigger, all_files: bool, watches: Vec<(WatchId, Arc<str>)>) {
+    pub fn begin(&mut self, id: u64, trigger: Trigger, wanted: Wanted, watches: Vec<(WatchId, Arc<str>)>) {
         let status = SweepStatus {
             id,
             stage: SweepStage::Reconciling,
@@ -56,7 +75,7 @@ impl Sweeps {
             not_run: 0,
         };
         let reconciling = watches.into_iter().map(|(id, _)| id).collect();
-        self.map.insert(id, Sweep { status, reconciling, trigger, all_files });
+        self.map.insert(id, Sweep { status, reconciling, trigger, wanted });
         self.advance(id);
         while self.map.len() > KEPT {
             let Some(&oldest) = self.map.iter().find(|(_, s)| s.status.stage == SweepStage::Done).map(|(id, _)| id)
@@ -77,9 +96,22 @@ impl Sweeps {
         self.map.get(&id).is_some_and(|sweep| sweep.status.stage != SweepStage::Done)
     }
 
-    /// Why it runs, and whether every file.
-    pub fn wants(&self, id: u64) -> Option<(Trigger, bool)> {
-        self.map.get(&id).map(|sweep| (sweep.trigger, sweep.all_files))
+    /// Why it runs, and what.
+    pub fn wants(&self, id: u64) -> Option<(Trigger, Wanted)> {
+        self.map.get(&id).map(|sweep| (sweep.trigger, sweep.wanted))
+    }
+
+    /// Whether what is pending counts for it.
+    pub fn counts_pending(&self, id: u64) -> bool {
+        self.wants(id).is_some_and(|(_, wanted)| !matches!(wanted, Wanted::Again { .. }))
+    }
+
+    /// Since when what has changed is given out again, where it is.
+    pub fn since(&self, id: u64) -> Option<Timestamp> {
+        match self.wants(id)?.1 {
+            Wanted::Again { again: Again::Since(since), .. } => Some(since),
+            _ => None,
+        }
     }
 
     /// The reconcile of one of its watches is done: so many files wait for their result, so many failed ones do not.

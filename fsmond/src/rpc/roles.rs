@@ -133,6 +133,7 @@ table! {
     DryAdd => Admin,
     DrySet => Admin,
     Explain => Reader,
+    Replay => Operator,
 }
 
 /// Whether somebody with this role may make this request.

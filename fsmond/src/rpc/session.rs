@@ -9,8 +9,8 @@ use fsmon_protocol::explain::Explained;
 use fsmon_protocol::file::{FilesReply, FilesRequest};
 use fsmon_protocol::rpc::Fsmon;
 use fsmon_protocol::rpc_types::{
-    DryRun, GapsRequest, LONGEST_WAIT, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus,
-    TailReply, TailRequest,
+    DryRun, GapsRequest, LONGEST_WAIT, LogChunk, Reloaded, Removed, ReplayRequest, Reply, RunsRequest, SweepStage,
+    SweepStatus, TailReply, TailRequest,
 };
 use fsmon_protocol::run::RunInfo;
 use fsmon_protocol::spec::{Options, WatchSpec};
@@ -182,5 +182,8 @@ impl Fsmon for Session {
     }
     async fn explain(self, _: Context, path: RawPath) -> Reply<Vec<Explained>> {
         Box::pin(self.explain_path(&path)).await
+    }
+    async fn replay(self, _: Context, request: ReplayRequest) -> Reply<SweepStatus> {
+        self.sweep_answer(Command::GiveAgain(request)).await
     }
 }

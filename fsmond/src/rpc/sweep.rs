@@ -34,7 +34,8 @@ impl Session {
         }
     }
 
-    async fn sweep_answer(&self, command: Command) -> Reply<SweepStatus> {
+    /// Gives a command that starts a sweep, or asks for one.
+    pub async fn sweep_answer(&self, command: Command) -> Reply<SweepStatus> {
         match self.command(command).await? {
             Answer::Sweep(status) => Ok(status),
             other => Err(odd(&other)),

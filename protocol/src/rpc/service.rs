@@ -7,8 +7,8 @@ use crate::explain::Explained;
 use crate::file::{FilesReply, FilesRequest};
 use crate::path::RawPath;
 use crate::rpc_types::{
-    DryRun, GapsRequest, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply,
-    TailRequest,
+    DryRun, GapsRequest, LogChunk, Reloaded, Removed, ReplayRequest, Reply, RunsRequest, SweepStage, SweepStatus,
+    TailReply, TailRequest,
 };
 use crate::run::RunInfo;
 use crate::spec::{Options, WatchSpec};
@@ -74,4 +74,6 @@ pub trait Fsmon {
     async fn dry_set(watch: String, options: Options, unset: Vec<String>) -> Reply<DryRun>;
     /// What each watch that covers this absolute path has to say of it. Refused where none does.
     async fn explain(path: RawPath) -> Reply<Vec<Explained>>;
+    /// Starts to compare one watch, then gives files out again at a pace; follow with `sweep`.
+    async fn replay(request: ReplayRequest) -> Reply<SweepStatus>;
 }

@@ -15,8 +15,8 @@ use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::rpc::codec::encode;
 use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
 use fsmon_protocol::rpc_types::{
-    Cursor, DryRun, GapsRequest, Listed, LogChunk, Reloaded, Removed, RunsRequest, SweepStage, SweepStatus, TailReply,
-    TailRequest,
+    Again, Cursor, DryRun, GapsRequest, Listed, LogChunk, Reloaded, Removed, ReplayRequest, RunsRequest, SweepStage,
+    SweepStatus, TailReply, TailRequest,
 };
 use fsmon_protocol::run::{Answer, Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{
@@ -72,6 +72,7 @@ methods!(
     DryAdd,
     DrySet,
     Explain,
+    Replay,
 );
 
 /// The bytes of every variant without fields of these enums.
@@ -129,6 +130,8 @@ pub fn parts() -> Vec<Named> {
         named("Cursor.Last", encode(&Cursor::Last(10))),
         named("Cursor.After", encode(&Cursor::After(184))),
         named("Cursor.Since", encode(&Cursor::Since(TIME))),
+        named("Again.All", encode(&Again::All)),
+        named("Again.Failed", encode(&Again::Failed)),
         named("Outcome.Exited", encode(&Outcome::Exited(-1))),
         named("Outcome.Signalled", encode(&Outcome::Signalled(9))),
         named("Outcome.TimedOut", encode(&Outcome::TimedOut)),
@@ -375,6 +378,14 @@ pub fn requests() -> Vec<FsmonRequest> {
         FsmonRequest::DryAdd { spec: spec() },
         FsmonRequest::DrySet { watch: "data".into(), options: options(), unset: vec![] },
         FsmonRequest::Explain { path: b"/data/\xff".as_slice().into() },
+        FsmonRequest::Replay {
+            request: ReplayRequest {
+                watch: "data".into(),
+                again: Again::Since(TIME),
+                pause: Span::millis(100),
+                dry_run: true,
+            },
+        },
     ]
 }
 
@@ -418,6 +429,7 @@ pub fn replies() -> Vec<FsmonResponse> {
         FsmonResponse::DryAdd(Ok(dry_run())),
         FsmonResponse::DrySet(Ok(dry_run())),
         FsmonResponse::Explain(Ok(vec![explained()])),
+        FsmonResponse::Replay(Ok(sweep())),
     ]
 }
 
@@ -456,6 +468,7 @@ fn explained() -> Explained {
             Waits::Workers(2),
             Waits::Lane("/in/a".into()),
             Waits::Breaker(5, Some(TIME)),
+            Waits::Pace,
             Waits::Occurrence,
             Waits::Retry,
         ],

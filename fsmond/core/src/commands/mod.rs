@@ -8,6 +8,7 @@ mod detach;
 mod dry;
 mod explain;
 mod files;
+mod give_again;
 mod probe;
 mod remove;
 mod run_now;
@@ -46,6 +47,7 @@ impl Machine {
             Command::Resume(watches) => self.pause(now, &watches, false, out),
             Command::Accept(watch) => self.accept(now, &watch, out),
             Command::RunNow { watches, all_files } => self.run_now(now, &watches, all_files, out),
+            Command::GiveAgain(request) => self.give_again(now, &request, out),
             Command::Sweep(id) => self.sweep(id),
             Command::Resolve(watches) => self.resolve(&watches),
             Command::Settings(settings) => self.new_settings(now, settings, out),

@@ -6,6 +6,7 @@ use fsmon_protocol::run::Trigger;
 use super::Outcome;
 use crate::io::{Effect, Now, WatchId};
 use crate::machine::Machine;
+use crate::sweep::Wanted;
 
 impl Machine {
     pub(super) fn run_now(
@@ -33,7 +34,8 @@ impl Machine {
         }
         let sweep = self.shared.seq();
         let named = able.iter().filter_map(|id| Some((*id, self.watches.get(id)?.name.clone()))).collect();
-        self.shared.sweeps.begin(sweep, Trigger::Manual, all_files, named);
+        let what = if all_files { Wanted::All } else { Wanted::Pending };
+        self.shared.sweeps.begin(sweep, Trigger::Manual, what, named);
         for id in able {
             self.with(id, now, out, |watch, ctx| {
                 watch.close_breaker(ctx);
@@ -44,7 +46,7 @@ impl Machine {
     }
 
     /// Why a watch can't run now, if so.
-    fn refusal(&self, id: WatchId) -> Option<ApiError> {
+    pub(super) fn refusal(&self, id: WatchId) -> Option<ApiError> {
         let watch = self.watches.get(&id)?;
         if watch.paused {
             let what = format!("the watch '{}' is paused", watch.name);

@@ -5,6 +5,7 @@ use fsmon_protocol::explain::Explained;
 use fsmon_protocol::file::{FileInfo, FileState};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::rpc_types::Removed;
+use fsmon_protocol::rpc_types::ReplayRequest;
 use fsmon_protocol::rpc_types::SweepStatus;
 use fsmon_protocol::spec::Options;
 use fsmon_protocol::spec::WatchSpec;
@@ -94,6 +95,8 @@ pub enum Command {
         /// Every matching file.
         all_files: bool,
     },
+    /// Reconcile, and give files out again.
+    GiveAgain(ReplayRequest),
     /// How far is this sweep?
     Sweep(u64),
     /// Resolve watch names and paths to ids (none named: all); for `tail` and `runs`.

@@ -57,7 +57,7 @@ impl Watch {
         }
     }
 
-    fn note_decision(&self, status: WatchChangeStatus, places: &[u32], ctx: &mut Ctx<'_>) {
+    pub(super) fn note_decision(&self, status: WatchChangeStatus, places: &[u32], ctx: &mut Ctx<'_>) {
         let named = places.iter().take(NAMED).map(|&at| quote(self.absolute(at).as_bytes()).into_owned());
         let more = places.len().checked_sub(NAMED + 1).map(|more| format!("{} more", more + 1));
         let detail = named.chain(more).collect::<Vec<_>>().join(", ");

@@ -220,7 +220,7 @@ impl Watch {
         match pending.stage {
             Stage::Running(..) | Stage::Leaving => return waits,
             Stage::Failed => return vec![Waits::Retry],
-            Stage::Settling | Stage::Checking | Stage::Ready | Stage::Backoff => {}
+            Stage::Settling | Stage::Paced | Stage::Checking | Stage::Ready | Stage::Backoff => {}
         }
         if shared.stopping {
             waits.push(Waits::Stop);
@@ -235,6 +235,7 @@ impl Watch {
             match pending.stage {
                 Stage::Settling => waits.extend(self.settling_waits(at, pending, whole, now)),
                 Stage::Checking => waits.push(Waits::Look),
+                Stage::Paced => waits.push(Waits::Pace),
                 Stage::Backoff => waits.push(Waits::Backoff),
                 _ => {}
             }

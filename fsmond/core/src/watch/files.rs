@@ -61,7 +61,7 @@ fn state_of(pending: Option<&Pending>) -> FileState {
     match pending.map(|p| p.stage) {
         None | Some(Stage::Leaving) => FileState::Clean,
         Some(Stage::Settling | Stage::Checking) => FileState::Settling,
-        Some(Stage::Ready) => FileState::Ready,
+        Some(Stage::Ready | Stage::Paced) => FileState::Ready,
         Some(Stage::Running(..)) => FileState::Running,
         Some(Stage::Backoff) => FileState::Backoff,
         Some(Stage::Failed) => FileState::Failed,

@@ -1,9 +1,12 @@
 //! What contradicts itself in the state of a watch: nothing, ever. Asked by the simulation after every step; it changes
 //! nothing and is of no use to anything else.
 
+use std::collections::HashSet;
+
 use fsmon_protocol::event::GapReason;
 
-use super::Watch;
+use super::pending::Stage;
+use super::{Handle, Watch};
 use crate::tree::{Flags, ROOT};
 
 impl Watch {
@@ -38,6 +41,11 @@ impl Watch {
         }
         if self.scan.is_none() && self.suspects.scanned() > 0 {
             flaws.push(format!("{} suspicions wait for a reconcile that is not under way", self.suspects.scanned()));
+        }
+        let queued: HashSet<Handle> = self.paced.queue.iter().copied().collect();
+        let paced = |at: &u32| self.pending.get(*at).is_some_and(|pending| pending.stage == Stage::Paced);
+        if self.pending.places().iter().filter(|at| paced(at)).any(|&at| !queued.contains(&self.tree.id(at))) {
+            flaws.push("a file waits for its turn and has none".to_owned());
         }
         flaws
     }

@@ -3,28 +3,42 @@
 //! Until then runs go on: what is pending when the sweep begins, or becomes so, counts for it from that moment on, so that
 //! no result is missed by whoever waits for the sweep.
 
-use fsmon_protocol::event::EventKind;
 use fsmon_protocol::fingerprint::FileType;
+use fsmon_protocol::rpc_types::Again;
 
-use super::Watch;
 use super::pending::{Pending, Stage};
+use super::{Handle, Watch};
 use crate::shared::Ctx;
-use crate::sweep::Sweeps;
+use crate::sweep::{Sweeps, Verdict, Wanted};
 use crate::tree::{Flags, ROOT};
 
 impl Watch {
     /// Makes pending what the sweep runs, and counts it: what is pending, files in back-off at once; with all files every
     /// other one too. Those that were set aside are left alone: a schedule would run them for ever.
     /// Where the command runs for the whole watch, that run is due.
-    pub(super) fn give_out(&mut self, sweep: u64, looked: u64, ctx: &mut Ctx<'_>) {
-        let Some((trigger, all)) = ctx.shared.sweeps.wants(sweep) else { return };
+    pub(super) fn give_out(&mut self, sweep: u64, looked: u64, picked: &[Handle], ctx: &mut Ctx<'_>) {
+        let Some((trigger, wanted)) = ctx.shared.sweeps.wants(sweep) else { return };
+        if let Wanted::Again { again, pause, dry_run } = wanted {
+            let set_aside = if again == Again::Failed { 0 } else { self.pending.failed() };
+            if dry_run {
+                let files = self.count_again(again, picked);
+                ctx.shared.sweeps.reconciled(sweep, self.id, looked, files, set_aside);
+                (0..files).for_each(|_| ctx.shared.sweeps.result(sweep, Verdict::NotRun));
+                return;
+            }
+            self.set_pace(pause, ctx.now.mono);
+            let files = self.give_again(sweep, again, picked, ctx);
+            ctx.shared.sweeps.reconciled(sweep, self.id, looked, files, set_aside);
+            self.excuse_waiters(ctx);
+            return;
+        }
         if self.runs_once() && !self.rules.command.is_empty() {
             let changes = self.begin_once(sweep, trigger, ctx);
             self.note_occurrence(sweep, looked, changes, ctx);
             ctx.shared.sweeps.reconciled(sweep, self.id, looked, 1, 0);
             return;
         }
-        if all && !self.rules.command.is_empty() {
+        if wanted == Wanted::All && !self.rules.command.is_empty() {
             self.all_pending(sweep, ctx);
         }
         let now = ctx.now.mono;
@@ -43,16 +57,17 @@ impl Watch {
         self.excuse_waiters(ctx);
     }
 
-    /// A pending file that a sweep can wait for: neither set aside, nor processed and leaving, nor hidden by a mount.
+    /// A pending file that a sweep can wait for: neither set aside, nor processed and leaving, nor hidden by a mount, nor one
+    /// whose turn in a replay is to come.
     fn waits_for_run(&mut self, at: u32) -> Option<&mut Pending> {
         let hidden = self.tree.node(at).has(Flags::HIDDEN);
-        self.pending.get_mut(at).filter(|p| !p.stage.is_over() && !hidden)
+        self.pending.get_mut(at).filter(|p| !p.stage.is_over() && p.stage != Stage::Paced && !hidden)
     }
 
     /// What is pending counts for this sweep.
     pub(super) fn join_pending(&mut self, sweep: u64, sweeps: &mut Sweeps) {
-        if self.runs_once() {
-            // There one run counts for all.
+        if self.runs_once() || !sweeps.counts_pending(sweep) {
+            // There one run counts for all, or only what it gives out itself.
             return;
         }
         let mut joined = 0;
@@ -68,7 +83,7 @@ impl Watch {
             return;
         }
         for sweep in self.sweeps_to_come().collect::<Vec<_>>() {
-            if self.pending.get_mut(at).is_some_and(|p| p.join(sweep)) {
+            if ctx.shared.sweeps.counts_pending(sweep) && self.pending.get_mut(at).is_some_and(|p| p.join(sweep)) {
                 ctx.shared.sweeps.joined(sweep, 1);
             }
         }
@@ -95,11 +110,8 @@ impl Watch {
             if node.file_type != FileType::File || !seen || node.has(Flags::PENDING) {
                 continue;
             }
-            let pending = Pending::new(EventKind::Modify, fsmon_protocol::run::Trigger::FileChange, ctx.now.mono);
-            self.pending.insert(at, Pending { sweep, ..pending });
-            self.tree.node_mut(at).set(Flags::PENDING);
+            self.pending_again(at, sweep, ctx.now.mono);
             self.pending.set_stage(at, Stage::Settling, ctx.now.mono);
-            self.ledger.dirty(&mut self.tree, at, None);
         }
         // No record tells of it: what the sweep made pending is stored before the first of its runs starts.
         self.ledger.hurry();

@@ -200,6 +200,10 @@ impl Watch {
         if !node.has(Flags::HIDDEN) {
             node.mark = tag;
         }
+        if asked.scan && !dir {
+            self.note_recent_file(at, &stat);
+        }
+        let node = self.tree.node_mut(at);
         if node.has(Flags::SUSPECT) {
             // A look is due anyhow; the reconcile waits for it, and a folder is listed when it has confirmed it.
             if dir {

@@ -2,14 +2,25 @@
 //! person decides. Never what somebody else writes.
 
 use fsmon_protocol::event::WatchChangeStatus;
+use fsmon_protocol::units::Timestamp;
 
-use super::{Recent, Watch};
+use super::Watch;
+use crate::io::NodeId;
 use crate::shared::Ctx;
 
 /// So many runs that ended are remembered.
 const RECENT: usize = 64;
 /// So many changes of a file during its own runs, in a row, are a loop.
 pub(super) const LOOP: u32 = 5;
+
+/// A run that ended: its file, when it ran, and how many rounds of a loop it was.
+#[derive(Debug)]
+pub(super) struct Recent {
+    node: NodeId,
+    started: Timestamp,
+    ended: Timestamp,
+    rounds: u32,
+}
 
 impl Watch {
     /// Remembers when a file had its run: a change of it that is told later may have been made by that.

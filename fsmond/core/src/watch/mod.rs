@@ -3,7 +3,7 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
 //! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
-//! `occurrence`, `once`, `batch`, `breaker`, `order`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows
+//! `occurrence`, `once`, `batch`, `breaker`, `order`, `pace`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows
 //! no other watch.
 
 mod accept;
@@ -27,6 +27,7 @@ mod mounts;
 mod occurrence;
 mod once;
 mod order;
+mod pace;
 mod pairing;
 pub mod pending;
 pub mod probe;
@@ -37,6 +38,7 @@ mod replay;
 mod root;
 mod runs;
 mod settle;
+mod stage;
 mod status;
 pub mod suspects;
 mod tell;
@@ -66,7 +68,9 @@ use breaker::Breaker;
 use clocks::Clocks;
 use ledger::Ledger;
 use listing::Listings;
+use looping::Recent;
 use once::Once;
+use pace::Paced;
 use pending::PendingMap;
 use put_away::AfterRuns;
 use reconcile::{OpenGap, Scan};
@@ -86,15 +90,6 @@ enum Root {
     Open(RootFacts),
     /// It is not there or cannot be watched: why, and when to try again.
     Waiting(String, u64),
-}
-
-/// A run that ended: its file, when it ran, and how many rounds of a loop it was.
-#[derive(Debug)]
-struct Recent {
-    node: Handle,
-    started: Timestamp,
-    ended: Timestamp,
-    rounds: u32,
 }
 
 /// One watch.
@@ -149,6 +144,7 @@ pub struct Watch {
     limbo: Vec<Limbo>,
     asked: Asked,
     pending: PendingMap,
+    paced: Paced,
     /// Files to put away once the ends of their runs are stored.
     leaving: AfterRuns,
     /// A file that could not be put away, and why.
@@ -216,6 +212,7 @@ impl Watch {
             limbo: Vec::new(),
             asked: Asked::default(),
             pending: PendingMap::default(),
+            paced: Paced::default(),
             leaving: AfterRuns::new(),
             kept: None,
             awaited: HashMap::new(),
@@ -330,6 +327,7 @@ impl Watch {
         self.breaker.on_due(ctx.now.mono);
         self.settle_limbo(ctx);
         self.on_pending_due(ctx);
+        self.on_turn(ctx);
         self.on_unreadable_due(ctx);
         self.send_listings(ctx);
         self.send_looks(ctx);
@@ -346,6 +344,7 @@ impl Watch {
             self.limbo_deadline(),
             self.once_deadline().filter(|_| self.acts()),
             self.breaker.after(),
+            self.turn(),
             self.clocks.deadline(self.root == Root::Opening),
             self.ledger.deadline(),
             self.root_deadline(),

@@ -13,6 +13,7 @@ use super::clocks::Come;
 use crate::io::Owed;
 use crate::plan::Plan;
 use crate::shared::Ctx;
+use crate::sweep::Wanted;
 
 /// An occurrence that starts so much later than it should was missed: more than the longest nap of the clocks.
 const MISSED: Duration = Duration::from_secs(120);
@@ -49,7 +50,8 @@ impl Watch {
     fn occur(&mut self, owed: Owed, ctx: &mut Ctx<'_>) {
         let id = ctx.shared.seq();
         let all = self.rules.on_schedule == OnSchedule::All;
-        ctx.shared.sweeps.begin(id, Trigger::Scheduled, all, vec![(self.id, self.name.clone())]);
+        let wanted = if all { Wanted::All } else { Wanted::Pending };
+        ctx.shared.sweeps.begin(id, Trigger::Scheduled, wanted, vec![(self.id, self.name.clone())]);
         self.clocks.occurrence = Some((id, owed.due));
         self.clocks.owed = Some(owed);
         self.want_scan_for(id, &mut ctx.shared.sweeps);

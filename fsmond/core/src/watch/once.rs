@@ -38,7 +38,7 @@ pub(super) struct Once {
 
 impl Watch {
     /// Whether the watch's command runs for the whole of it, never for a file.
-    pub(super) fn runs_once(&self) -> bool {
+    pub fn runs_once(&self) -> bool {
         self.rules.on_schedule == OnSchedule::Once
     }
 

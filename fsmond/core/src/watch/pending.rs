@@ -12,45 +12,10 @@ use fsmon_protocol::event::EventKind;
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Trigger;
 
-use crate::io::{NodeState, PendingRow, RunId};
+use crate::io::{NodeState, PendingRow};
 use crate::lanes::Lanes;
 
-/// Where a pending file stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// It waits until it is complete and quiet.
-    Settling,
-    /// A look confirms what the run will be given.
-    Checking,
-    /// It waits for a free place.
-    Ready,
-    /// Its run is being recorded, or its command runs; whether it changed since.
-    Running(RunId, bool),
-    /// It failed and waits to be tried again.
-    Backoff,
-    /// It was set aside after its last attempt.
-    Failed,
-    /// It was processed, and is to be moved or deleted.
-    Leaving,
-}
-
-impl Stage {
-    /// Whether nothing more is to be run for it.
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Failed | Self::Leaving)
-    }
-}
-
-/// Whether a file is being moved or deleted: should it be gone, that was not somebody else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leaving {
-    /// It is not.
-    No,
-    /// An earlier daemon may have done it.
-    Perhaps,
-    /// It was asked for and not yet answered, or done and not yet seen.
-    Asked,
-}
+pub use super::stage::{Leaving, Stage};
 
 /// One pending file.
 #[derive(Debug, Clone)]
@@ -175,6 +140,8 @@ pub struct PendingMap {
     failed: u64,
     leaving: u64,
     settling: u64,
+    /// Files that are looked at once more, or ready.
+    in_hand: u64,
     running: u32,
 }
 
@@ -203,6 +170,11 @@ impl PendingMap {
     /// Files that are not yet known to be complete and as they were told.
     pub fn settling(&self) -> u64 {
         self.settling
+    }
+
+    /// Files that are looked at before their run, or wait for a free place.
+    pub fn in_hand(&self) -> u64 {
+        self.in_hand
     }
 
     /// Files with a run.
@@ -287,15 +259,18 @@ impl PendingMap {
         let settles = matches!(stage, Stage::Settling | Stage::Checking);
         let (failed, runs) = (stage == Stage::Failed, matches!(stage, Stage::Running(..)));
         let leaving = u64::from(stage == Stage::Leaving);
+        let in_hand = u64::from(matches!(stage, Stage::Checking | Stage::Ready));
         if there {
             self.settling += u64::from(settles);
             self.failed += u64::from(failed);
             self.leaving += leaving;
+            self.in_hand += in_hand;
             self.running += u32::from(runs);
         } else {
             self.settling -= u64::from(settles);
             self.failed -= u64::from(failed);
             self.leaving -= leaving;
+            self.in_hand -= in_hand;
             self.running -= u32::from(runs);
         }
         if stage == Stage::Ready {

@@ -9,6 +9,7 @@ use fsmon_protocol::event::{Gap, GapReason, WatchChangeStatus, What, Why};
 use fsmon_protocol::units::Timestamp;
 
 use super::mounts::below;
+use super::pace::is_since;
 use super::suspects::When;
 use super::tell::Learnt;
 use super::{Handle, Root, Watch};
@@ -62,6 +63,8 @@ pub(super) struct Scan {
     pub born: Vec<(Handle, Stat)>,
     pub gone: Vec<Handle>,
     altered: Vec<(Handle, Stat, Option<Why>)>,
+    /// For those who want what changed since a time: the sweep, the time, and what was seen to have.
+    recent: Vec<(u64, Timestamp, Vec<Handle>)>,
 }
 
 impl Watch {
@@ -130,12 +133,9 @@ impl Watch {
             gap.closing = below(scope.as_bytes(), gap.scope.as_bytes()).is_some();
         }
         self.clocks.next_scan = ctx.now.mono.saturating_add(APART);
-        self.scan = Some(Scan {
-            whole: top == ROOT,
-            sweeps: std::mem::take(&mut self.wanted_by),
-            another_root,
-            ..Scan::default()
-        });
+        let sweeps = std::mem::take(&mut self.wanted_by);
+        let since = sweeps.iter().filter_map(|&sweep| Some((sweep, ctx.shared.sweeps.since(sweep)?, Vec::new())));
+        self.scan = Some(Scan { whole: top == ROOT, recent: since.collect(), sweeps, another_root, ..Scan::default() });
         if top == ROOT {
             self.limit = limited;
             if self.limit.is_some() {
@@ -161,6 +161,16 @@ impl Watch {
         self.tree.node_mut(at).set(Flags::DEFERRED);
         self.tree.node_mut(at).clear(Flags::UNLISTED);
         true
+    }
+
+    /// A listing of the scan saw this file: it is kept for whoever wants what changed since a time.
+    pub(super) fn note_recent_file(&mut self, at: u32, stat: &Stat) {
+        let id = self.tree.id(at);
+        for (_, since, files) in self.scan.iter_mut().flat_map(|scan| &mut scan.recent) {
+            if is_since(*since, stat.fingerprint.mtime, stat.fingerprint.ctime) {
+                files.push(id);
+            }
+        }
     }
 
     /// Ends the reconcile when the last listing has come and the last finding is confirmed.
@@ -271,7 +281,8 @@ impl Watch {
             self.ledger.hurry();
         }
         for sweep in scan.sweeps {
-            self.give_out(sweep, scan.looked, ctx);
+            let recent = scan.recent.iter().find(|recent| recent.0 == sweep);
+            self.give_out(sweep, scan.looked, recent.map_or(&[], |recent| &recent.2), ctx);
         }
     }
 

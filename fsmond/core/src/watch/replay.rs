@@ -188,6 +188,7 @@ impl Watch {
         }
         for at in self.pending.places() {
             self.settle_as_found(at, now);
+            self.pace_again(at);
             self.owe_putting_away(at, now);
         }
         self.pass_over_missed(ctx);

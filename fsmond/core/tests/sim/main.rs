@@ -15,9 +15,10 @@ use daemon::{Daemon, Sort, deleted, played, text};
 use disk::{Disk, ROOT};
 use fastrand::Rng;
 use fsmon_core::io::Command;
+use fsmon_protocol::rpc_types::{Again, ReplayRequest};
 use fsmon_protocol::spec::{BreakAfter, Mode, Options};
 use fsmon_protocol::status::{DefinedBy, WatchState};
-use fsmon_protocol::units::Span;
+use fsmon_protocol::units::{Span, Timestamp};
 
 fn pick<T: Clone>(random: &mut Rng, from: &[T]) -> Option<T> {
     (!from.is_empty()).then(|| from[random.usize(..from.len())].clone())
@@ -76,7 +77,13 @@ fn trouble(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng) {
         6 => daemon.set_clock(random.i64(-7_200_000_000_000..7_200_000_000_000)),
         7 => daemon.say(disk, Command::Pause(w())),
         8 => daemon.say(disk, Command::Resume(w())),
-        9 => daemon.say(disk, Command::RunNow { watches: w(), all_files: random.bool() }),
+        9 if random.bool() => daemon.say(disk, Command::RunNow { watches: w(), all_files: random.bool() }),
+        9 => {
+            let again =
+                [Again::All, Again::Failed, Again::Since(Timestamp(disk.wall - 2_000_000_000))][random.usize(..3)];
+            let (pause, dry_run) = (Span::millis(random.u64(..3000)), random.u8(..5) == 0);
+            daemon.say(disk, Command::GiveAgain(ReplayRequest { watch: "w".to_owned(), again, pause, dry_run }));
+        }
         10 => {
             let concurrency = Some(random.u32(1..5));
             let settle = Some(Span::millis(random.u64(..200)));

@@ -2,9 +2,9 @@
 
 use fsmon_protocol::file::FilesRequest;
 use fsmon_protocol::rpc::{FsmonRequest, FsmonResponse};
-use fsmon_protocol::rpc_types::{Cursor, GapsRequest, RunsRequest, SweepStage, TailRequest};
+use fsmon_protocol::rpc_types::{Again, Cursor, GapsRequest, ReplayRequest, RunsRequest, SweepStage, TailRequest};
 use fsmon_protocol::spec::{Options, WatchSpec};
-use fsmon_protocol::units::SpanOrOff;
+use fsmon_protocol::units::{Span, SpanOrOff};
 use fsmon_protocol::verify::VerifyRequest;
 use fsmon_protocol::{ApiError, ErrorKind};
 use tarpc::RequestName;
@@ -29,6 +29,17 @@ fn every_method() -> Vec<(FsmonRequest, Role)> {
         (FsmonRequest::Explain { path: "/r/a".into() }, Role::Reader),
         (FsmonRequest::Gaps { request: GapsRequest { watch: None, max: 1 } }, Role::Reader),
         (FsmonRequest::Logs { run: 1, offset: 0, wait_ms: 0 }, Role::Operator),
+        (
+            FsmonRequest::Replay {
+                request: ReplayRequest {
+                    watch: "w".into(),
+                    again: Again::All,
+                    pause: Span::millis(100),
+                    dry_run: false,
+                },
+            },
+            Role::Operator,
+        ),
         (FsmonRequest::RunNow { watches: vec![], all_files: false }, Role::Operator),
         (FsmonRequest::Pause { watches: vec![] }, Role::Operator),
         (FsmonRequest::Resume { watches: vec![] }, Role::Operator),

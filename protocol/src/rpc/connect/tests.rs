@@ -19,8 +19,8 @@ use crate::rpc::Fsmon;
 use crate::rpc::codec::encode;
 use crate::rpc::server::{channel, transport};
 use crate::rpc_types::{
-    DryRun, GapsRequest, LogChunk, Reloaded, Removed, Reply, RunsRequest, SweepStage, SweepStatus, TailReply,
-    TailRequest,
+    DryRun, GapsRequest, LogChunk, Reloaded, Removed, ReplayRequest, Reply, RunsRequest, SweepStage, SweepStatus,
+    TailReply, TailRequest,
 };
 use crate::run::RunInfo;
 use crate::spec::{Options, WatchSpec};
@@ -72,6 +72,7 @@ refuse! {
     dry_add(WatchSpec) -> DryRun;
     dry_set(String, Options, Vec<String>) -> DryRun;
     explain(RawPath) -> Vec<Explained>;
+    replay(ReplayRequest) -> SweepStatus;
 }
 
 struct Daemon {

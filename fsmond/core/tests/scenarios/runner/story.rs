@@ -14,7 +14,7 @@ use fsmon_protocol::units::SpanOrOff;
 
 use crate::daemon::{Daemon, WALL};
 use crate::outcome::Outcome;
-use crate::words::{options_from, shown, span, span_since_start};
+use crate::words::{again, options_from, shown, span, span_since_start};
 
 /// One line of a story.
 #[derive(Clone)]
@@ -358,6 +358,7 @@ impl Story {
             "resume" => Command::Resume(wanted),
             "remove" => Command::Remove { watches: wanted, kill, by: DefinedBy::Runtime },
             "run-now" => Command::RunNow { watches: wanted, all_files },
+            "replay" => Command::GiveAgain(again(first, &wanted[1..], self.daemon.time())?),
             "set" => {
                 let (unset, given) = wanted[1..].iter().partition::<Vec<&String>, _>(|w| w.starts_with("--unset="));
                 let unset = unset.iter().map(|w| w["--unset=".len()..].to_owned()).collect();

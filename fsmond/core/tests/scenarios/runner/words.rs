@@ -1,8 +1,9 @@
 //! Small words of the language: spans, options, and what `shows` compares.
 
+use fsmon_protocol::rpc_types::{Again, ReplayRequest};
 use fsmon_protocol::spec::Options;
 use fsmon_protocol::status::WatchStatus;
-use fsmon_protocol::units::Span;
+use fsmon_protocol::units::{Span, Timestamp};
 
 use crate::daemon::WALL;
 use crate::outcome::Outcome;
@@ -57,4 +58,23 @@ pub fn options_from(text: &str) -> Result<(Option<String>, Options), String> {
     }
     let options = serde_json::from_value(map.into()).map_err(|error| error.to_string())?;
     Ok((name, options))
+}
+
+/// What `replay` is asked: `--all`, `--failed`, or `--since=D` after the beginning; `--pause=D`, `--dry-run`.
+pub fn again(watch: String, words: &[String], now: u64) -> Result<ReplayRequest, String> {
+    let mut request = ReplayRequest { watch, again: Again::All, pause: Span::secs(0), dry_run: false };
+    for word in words {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("--all", _) => request.again = Again::All,
+            ("--failed", _) => request.again = Again::Failed,
+            ("--since", after) => {
+                let nanos = i64::try_from(span(after)?.min(now)).map_err(|error| error.to_string())?;
+                request.again = Again::Since(Timestamp(WALL + nanos));
+            }
+            ("--pause", pause) => request.pause = Span(std::time::Duration::from_nanos(span(pause)?)),
+            ("--dry-run", _) => request.dry_run = true,
+            (other, _) => return Err(format!("no replay takes '{other}'")),
+        }
+    }
+    Ok(request)
 }
