@@ -37,15 +37,19 @@ impl Watch {
     pub fn retry_failed(&mut self, places: &[u32], ctx: &mut Ctx<'_>) {
         self.note_decision(WatchChangeStatus::Retried, places, ctx);
         for &at in places {
-            let Some(pending) = self.pending.get_mut(at) else { continue };
-            pending.attempts = 0;
-            pending.own_changes = 0;
-            pending.trigger = pending.trigger.max(Trigger::Manual);
-            let seen = pending.seen;
-            self.pending.set_share(at, u32::MAX);
+            self.begin_anew(at);
             self.pending.set_stage(at, Stage::Settling, ctx.now.mono);
-            self.ledger.dirty(&mut self.tree, at, seen);
         }
+    }
+
+    /// A failed file begins anew, as a person wants, from the first attempt on.
+    pub(super) fn begin_anew(&mut self, at: u32) {
+        let Some(pending) = self.pending.get_mut(at) else { return };
+        (pending.attempts, pending.own_changes) = (0, 0);
+        pending.trigger = pending.trigger.max(Trigger::Manual);
+        let seen = pending.seen;
+        self.pending.set_share(at, u32::MAX);
+        self.ledger.dirty(&mut self.tree, at, seen);
     }
 
     /// Files are taken as done as they are. A command that runs for one of them ends by itself, and its result counts

@@ -21,7 +21,7 @@ impl Watch {
         if let Wanted::Again { again, pause, dry_run } = wanted {
             let set_aside = if again == Again::Failed { 0 } else { self.pending.failed() };
             if dry_run {
-                let files = self.count_again(again, picked);
+                let files = self.chosen(again, picked).len() as u64;
                 ctx.shared.sweeps.reconciled(sweep, self.id, looked, files, set_aside);
                 (0..files).for_each(|_| ctx.shared.sweeps.result(sweep, Verdict::NotRun));
                 return;
@@ -107,11 +107,9 @@ impl Watch {
         for at in self.tree.subtree(ROOT) {
             let node = self.tree.node(at);
             let seen = node.has(Flags::KNOWN) && !node.has(Flags::HIDDEN);
-            if node.file_type != FileType::File || !seen || node.has(Flags::PENDING) {
-                continue;
+            if node.file_type == FileType::File && seen && self.pending_again(at, sweep, ctx.now.mono) {
+                self.pending.set_stage(at, Stage::Settling, ctx.now.mono);
             }
-            self.pending_again(at, sweep, ctx.now.mono);
-            self.pending.set_stage(at, Stage::Settling, ctx.now.mono);
         }
         // No record tells of it: what the sweep made pending is stored before the first of its runs starts.
         self.ledger.hurry();

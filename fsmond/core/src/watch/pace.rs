@@ -37,24 +37,22 @@ impl Watch {
     /// The reconcile of a replay is done: the files it is about are pending once more, and wait for their turn. One that is
     /// pending already runs once for both causes. Returns how many there are.
     pub(super) fn give_again(&mut self, sweep: u64, again: Again, picked: &[Handle], ctx: &mut Ctx<'_>) -> u64 {
-        let chosen = match again {
-            Again::Failed => self.failed_places(),
-            Again::All => self.tree.subtree(ROOT),
-            Again::Since(_) => picked.iter().filter_map(|&id| self.tree.place(id)).collect(),
-        };
-        let failed = again == Again::Failed;
-        let chosen: Vec<u32> = chosen.into_iter().filter(|&at| self.can_run_again(at, failed)).collect();
-        if failed && !chosen.is_empty() {
+        let chosen = self.chosen(again, picked);
+        if again == Again::Failed && !chosen.is_empty() {
             self.note_decision(WatchChangeStatus::Retried, &chosen, ctx);
         }
         for &at in &chosen {
-            if failed || self.pending.get(at).is_none() {
-                self.pending_again(at, sweep, ctx.now.mono);
+            let failed = self.pending.get(at).is_some_and(|pending| pending.stage == Stage::Failed);
+            if failed {
+                self.begin_anew(at);
+            }
+            if failed || self.pending_again(at, sweep, ctx.now.mono) {
                 self.pending.set_stage(at, Stage::Paced, u64::MAX);
                 self.paced.queue.push_back(self.tree.id(at));
             }
             if let Some(pending) = self.pending.get_mut(at) {
                 pending.trigger = pending.trigger.max(Trigger::Manual);
+                pending.sweep = if failed { sweep } else { pending.sweep };
                 pending.join(sweep);
             }
         }
@@ -62,36 +60,34 @@ impl Watch {
         chosen.len() as u64
     }
 
-    /// How many a replay would be about.
-    pub(super) fn count_again(&self, again: Again, picked: &[Handle]) -> u64 {
-        let count = match again {
-            Again::Failed => self.failed_places().len(),
-            Again::All => self.tree.subtree(ROOT).into_iter().filter(|&at| self.can_run_again(at, false)).count(),
-            Again::Since(_) => {
-                let places = picked.iter().filter_map(|&id| self.tree.place(id));
-                places.filter(|&at| self.can_run_again(at, false)).count()
-            }
-        };
-        count as u64
+    /// The files that a replay is about.
+    pub(super) fn chosen(&self, again: Again, picked: &[Handle]) -> Vec<u32> {
+        let may = |at: &u32| self.can_run_again(*at);
+        match again {
+            Again::Failed => self.failed_places(),
+            Again::All => self.tree.subtree(ROOT).into_iter().filter(may).collect(),
+            Again::Since(_) => picked.iter().filter_map(|&id| self.tree.place(id)).filter(may).collect(),
+        }
     }
 
-    /// Whether it is a file that is there, and set aside only where that is meant.
-    fn can_run_again(&self, at: u32, failed: bool) -> bool {
+    /// Whether it is a file that is there, and neither set aside nor on its way out.
+    fn can_run_again(&self, at: u32) -> bool {
         let node = self.tree.node(at);
         let there = node.file_type == FileType::File && node.has(Flags::KNOWN) && !node.has(Flags::HIDDEN);
         let runs = !self.rules.command.is_empty() && !self.filter.is_ready_file(node.name());
-        let stage = self.pending.get(at).map(|pending| pending.stage);
-        there && runs && stage != Some(Stage::Leaving) && (failed || stage != Some(Stage::Failed))
+        there && runs && !self.pending.get(at).is_some_and(|pending| pending.stage.is_over())
     }
 
-    /// A file that is there is pending once more, for this sweep, from the first attempt on. It is stored before its run
-    /// starts, since no record tells of it.
-    pub(super) fn pending_again(&mut self, at: u32, sweep: u64, now: u64) {
-        let seen = self.pending.remove(at).and_then(|pending| pending.seen);
-        let pending = Pending::new(EventKind::Modify, Trigger::FileChange, now);
-        self.pending.insert(at, Pending { sweep, seen, ..pending });
+    /// A file of which nothing is to be done is pending once more, for this sweep. It is stored before its run starts, since
+    /// no record tells of it. Returns whether it was such a file.
+    pub(super) fn pending_again(&mut self, at: u32, sweep: u64, now: u64) -> bool {
+        if self.tree.node(at).has(Flags::PENDING) {
+            return false;
+        }
+        self.pending.insert(at, Pending { sweep, ..Pending::new(EventKind::Modify, Trigger::FileChange, now) });
         self.tree.node_mut(at).set(Flags::PENDING);
-        self.ledger.dirty(&mut self.tree, at, seen);
+        self.ledger.dirty(&mut self.tree, at, None);
+        true
     }
 
     /// From now on files are given out so far apart; what waits already too.
