@@ -147,7 +147,7 @@ impl Machine {
             watch.replayed(returned.or(heard), ctx);
             if returned.is_some() {
                 watch.note(WatchChangeStatus::Attached, None, ctx);
-                ctx.store(StoreOp::Watch(watch.row()), None);
+                ctx.store(StoreOp::Watch(Box::new(watch.row())), None);
                 watch.adopt_runs(ctx);
             }
             watch.drop_unwanted(ctx);

@@ -87,7 +87,8 @@ impl Ctx<'_> {
         let seq = self.shared.seq();
         self.shared.counters.records += 1;
         let record = Record { seq, time: self.now.wall, watch: watch.map(|(_, name)| Arc::clone(name)), what };
-        self.store(StoreOp::Record(JournalRow { watch: watch.map(|(id, _)| id), record, fingerprint }), ack);
+        let row = JournalRow { watch: watch.map(|(id, _)| id), record: Arc::new(record), fingerprint };
+        self.store(StoreOp::Record(row), ack);
         seq
     }
 

@@ -26,13 +26,13 @@ use super::restore::Restored;
 use super::roles::{grants_of, warn_of_closed_socket};
 use super::setup::{OneWatch, Setup, Socket};
 use crate::edges::{HintRing, History, Inbox};
-use crate::engine::{self, Edges, EngineFailed, EngineHandle, EngineTask, Intake, NOBODY};
-use crate::host::clock;
+use crate::engine::{self, Edges, EngineFailed, EngineHandle, EngineTask, Intake, NOBODY, Process};
 use crate::host::config::Config;
 use crate::host::lock::Lock;
 use crate::host::log::LogHandle;
 use crate::host::signals::{Asked, Signals};
 use crate::host::user::Me;
+use crate::host::{clock, memory};
 use crate::rpc::{self, Access, Bound, Limits, Roles, Server};
 use crate::runner::{Runner, RunnerOptions, leftovers};
 use crate::store::Storing;
@@ -213,7 +213,8 @@ fn start_engine(
     last_seq: u64,
     first: Vec<Effect>,
 ) -> (EngineHandle, EngineTask<Watching, Storing, Runner>) {
-    engine::start(machine, edges, intake, Box::new(clock::now), last_seq, first)
+    let process = Process { clock: Box::new(clock::now), give_back: memory::give_back_now };
+    engine::start(machine, edges, intake, process, last_seq, first)
 }
 
 /// What fsmond writes by itself must never wake it. The log file registers itself.

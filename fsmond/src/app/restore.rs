@@ -207,6 +207,6 @@ fn hold_after_damage(
         upto: 0,
         accepting: false,
     };
-    first.push(Effect::Store(StoreOp::Watch(row.clone()), None));
+    first.push(Effect::Store(StoreOp::Watch(Box::new(row.clone())), None));
     add(machine, row, defined)
 }

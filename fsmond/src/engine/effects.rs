@@ -5,6 +5,7 @@
 //! callers answered. So nothing is started or answered whose record was not given to the store before.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use fsmon_core::Effect;
 use fsmon_core::io::{
@@ -19,6 +20,9 @@ use super::load::{Full, Load};
 use super::record_log::log_record;
 use super::ring::{RingEntry, RingWriter};
 use crate::edges::{RunnerEdge, StoreEdge, WatchEdge};
+
+/// After so many store operations memory is given back: some tenths of a second of work in a flood of events.
+const MUCH: usize = 16_384;
 
 type Reply = oneshot::Sender<Result<Answer, ApiError>>;
 
@@ -44,6 +48,8 @@ pub(super) struct Outbox<W, S, R> {
     next_token: Token,
     operations: Vec<(StoreOp, Option<Ack>)>,
     later: Vec<Later>,
+    /// Store operations since memory was given back.
+    stored: usize,
 }
 
 impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
@@ -57,6 +63,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
             next_token: 0,
             operations: Vec::new(),
             later: Vec::new(),
+            stored: 0,
         }
     }
 
@@ -65,6 +72,15 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
         self.next_token += 1;
         self.waiting.insert(self.next_token, reply);
         self.next_token
+    }
+
+    /// Whether so much was stored that memory is to be given back; once for each time.
+    pub fn much_was_stored(&mut self) -> bool {
+        let much = self.stored >= MUCH;
+        if much {
+            self.stored = 0;
+        }
+        much
     }
 
     /// Why hints have to wait, if they have.
@@ -97,6 +113,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
         }
         self.ring.publish();
         if !self.operations.is_empty() {
+            self.stored += self.operations.len();
             self.edges.store.submit(std::mem::take(&mut self.operations));
         }
         self.act();
@@ -136,7 +153,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
     fn remember(&mut self, operation: StoreOp, ack: Option<Ack>) {
         if let StoreOp::Record(row) = &operation {
             log_record(&row.record);
-            self.ring.push(RingEntry { watch: row.watch, record: row.record.clone() });
+            self.ring.push(RingEntry { watch: row.watch, record: Arc::clone(&row.record) });
         }
         self.operations.push((operation, ack));
     }

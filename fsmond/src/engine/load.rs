@@ -13,7 +13,7 @@ pub const LOOKS: usize = 20_000;
 /// Listings that may be outstanding before hints wait.
 pub const LISTINGS: usize = 65_536;
 /// Store operations that may be outstanding before hints wait.
-pub const STORE_OPERATIONS: usize = 65_536;
+pub const STORE_OPERATIONS: usize = 8_192;
 /// After so many nanoseconds without an answer a watch counts as stuck.
 const STUCK: u64 = 5_000_000_000;
 

@@ -49,6 +49,15 @@ impl Core for Machine {
 /// Both clocks. On Linux the first is `CLOCK_BOOTTIME`, since tokio's own timer stands still in suspend.
 pub type Clock = Box<dyn Fn() -> Now + Send>;
 
+/// What the engine needs of the process that it runs in.
+pub struct Process {
+    /// Both clocks.
+    pub clock: Clock,
+    /// Gives memory that is free back to the system. Called each time when much was stored: what a flood of events needed
+    /// for moments lies scattered between what stays.
+    pub give_back: fn(),
+}
+
 /// The three edges that carry out effects.
 #[derive(Debug)]
 pub struct Edges<W, S, R> {
@@ -68,9 +77,9 @@ pub struct Intake {
 }
 
 /// How many answers may wait for the engine. Full: the edge's worker waits.
-const INBOX: usize = 64;
+const INBOX: usize = 16;
 /// How many batches of hints may wait for the engine. Full: the source's reader waits.
-const HINT_BATCHES: usize = 64;
+const HINT_BATCHES: usize = 16;
 /// How many commands may wait for the engine. Full: the caller waits.
 const COMMANDS: usize = 256;
 
@@ -122,7 +131,7 @@ pub fn start<C, W, S, R>(
     core: C,
     edges: Edges<W, S, R>,
     intake: Intake,
-    clock: Clock,
+    process: Process,
     last_seq: u64,
     first: Vec<Effect>,
 ) -> (EngineHandle, EngineTask<W, S, R>)
@@ -139,6 +148,6 @@ where
     let end = CancellationToken::new();
     let handle = EngineHandle::new(to_commands, ring, sweeps, store_error, end.clone());
     let outbox = effects::Outbox::new(edges, ring_writer, sweep_moved);
-    let owner = owner::Owner::new(core, outbox, owner::Doors { intake, commands, end, store_state }, clock, first);
+    let owner = owner::Owner::new(core, outbox, owner::Doors { intake, commands, end, store_state }, process, first);
     (handle, EngineTask { join: tokio::spawn(owner.run()) })
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::effects::Outbox;
 use super::handle::Request;
 use super::load::Full;
-use super::{Clock, Core, Ended, EngineFailed, Intake};
+use super::{Core, Ended, EngineFailed, Intake, Process};
 use crate::edges::{RunnerEdge, StoreEdge, WatchEdge};
 
 /// About how many entries, looks or hints are taken from one door in one turn: some milliseconds of work.
@@ -54,20 +54,20 @@ pub(super) struct Owner<C, W, S, R> {
     core: C,
     outbox: Outbox<W, S, R>,
     doors: Doors,
-    clock: Clock,
+    process: Process,
     alarm: Alarm,
     effects: Vec<Effect>,
 }
 
 impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
     /// `first` is carried out before the first input is taken.
-    pub fn new(core: C, outbox: Outbox<W, S, R>, doors: Doors, clock: Clock, first: Vec<Effect>) -> Self {
-        Self { core, outbox, doors, clock, alarm: Alarm::new(), effects: first }
+    pub fn new(core: C, outbox: Outbox<W, S, R>, doors: Doors, process: Process, first: Vec<Effect>) -> Self {
+        Self { core, outbox, doors, process, alarm: Alarm::new(), effects: first }
     }
 
     /// Runs until it is told to end, or the core panics. Gives the edges back either way.
     pub async fn run(mut self) -> Ended<W, S, R> {
-        let now = (self.clock)();
+        let now = (self.process.clock)();
         self.outbox.carry_out(&mut self.effects, now.mono);
         loop {
             let woken = self.wait().await;
@@ -80,6 +80,9 @@ impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
             if ending {
                 return (self.outbox.edges, Ok(()));
             }
+            if self.outbox.much_was_stored() {
+                (self.process.give_back)();
+            }
             if self.more_is_here() {
                 // Whoever this turn has woken may need this very thread.
                 tokio::task::yield_now().await;
@@ -88,7 +91,7 @@ impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
     }
 
     async fn wait(&mut self) -> Woken {
-        let now = (self.clock)();
+        let now = (self.process.clock)();
         let full = self.outbox.full(now.mono);
         let cap = match full {
             None => LONGEST_NAP,
@@ -108,7 +111,7 @@ impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
 
     /// One turn: all inputs, their effects collected.
     fn turn(&mut self, woken: Woken) -> Now {
-        let now = (self.clock)();
+        let now = (self.process.clock)();
         self.effects.clear();
         let mut hints_taken = 0;
         let mut answers_taken = 0;

@@ -12,29 +12,29 @@ use fsmon_protocol::event::Record;
 use tokio::sync::watch;
 
 /// How many records the ring holds. The oldest goes when it is full; by then it is in the store or soon will be.
-pub const RING: usize = 65_536;
+pub const RING: usize = 4_096;
 
 /// A record, and the watch it belongs to by number (its name may have been given to another one since).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RingEntry {
     /// The watch, where it belongs to one.
     pub watch: Option<WatchId>,
-    /// The record.
-    pub record: Record,
+    /// The record, which the store may have yet to write.
+    pub record: Arc<Record>,
 }
 
 /// What reading from a cursor on gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RingRead {
     /// Everything after the cursor, in order, up to the limit that was given.
-    Entries(Vec<Arc<RingEntry>>),
+    Entries(Vec<RingEntry>),
     /// The ring holds only what comes after this number: the store has what is before.
     Older(u64),
 }
 
 #[derive(Debug)]
 struct Shared {
-    entries: VecDeque<Arc<RingEntry>>,
+    entries: VecDeque<RingEntry>,
     /// Number of the last record that is not in the ring any more (or never was: the newest at start).
     gone: u64,
     capacity: usize,
@@ -45,7 +45,7 @@ struct Shared {
 pub(super) struct RingWriter {
     shared: Arc<Mutex<Shared>>,
     news: watch::Sender<u64>,
-    staged: Vec<Arc<RingEntry>>,
+    staged: Vec<RingEntry>,
 }
 
 /// A reader's end. Cheap to clone.
@@ -69,7 +69,7 @@ pub(super) fn with_capacity(last_seq: u64, capacity: usize) -> (RingWriter, Ring
 impl RingWriter {
     /// Takes one record. Readers see it at the next [`RingWriter::publish`]. Numbers rise.
     pub fn push(&mut self, entry: RingEntry) {
-        self.staged.push(Arc::new(entry));
+        self.staged.push(entry);
     }
 
     /// Shows what was pushed and wakes whoever waits.

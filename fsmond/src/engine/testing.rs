@@ -14,7 +14,7 @@ use fsmon_protocol::event::{Event, EventKind, Origin, What};
 use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::{RawPath, Record, Timestamp};
 
-use super::{Clock, Core, Edges, EngineHandle, EngineTask};
+use super::{Clock, Core, Edges, EngineHandle, EngineTask, Process};
 use crate::edges::{HintRing, Inbox, RunnerEdge, StoreEdge, WatchEdge};
 
 /// A core that does what its script says.
@@ -134,7 +134,8 @@ pub fn bench_after(last_seq: u64, script: impl FnMut(Now, Input, &mut Vec<Effect
         let clock = clock.clone();
         Box::new(move || Now { mono: clock.load(Ordering::SeqCst), wall: Timestamp::now(), stamp: Timestamp::now() })
     };
-    let (handle, task) = super::start(core, all, intake, told, last_seq, Vec::new());
+    let (handle, task) =
+        super::start(core, all, intake, Process { clock: told, give_back: || () }, last_seq, Vec::new());
     Bench { handle, task, inbox, hints, edges, deadline, clock }
 }
 
@@ -162,5 +163,5 @@ pub fn created(seq: u64, watch: u32, path: &str) -> JournalRow {
     };
     let time = Timestamp(i64::try_from(seq).unwrap());
     let record = Record { seq, time, watch: Some(Arc::from(format!("w{watch}"))), what: What::Event(event) };
-    JournalRow { watch: Some(WatchId(watch)), record, fingerprint: None }
+    JournalRow { watch: Some(WatchId(watch)), record: Arc::new(record), fingerprint: None }
 }

@@ -53,7 +53,7 @@ impl FakeHistory {
                 && (query.kinds.is_empty()
                     || query.kinds.iter().any(|kind| kind == crate::engine::kind_of(&row.record.what)))
         };
-        let mut records: Vec<_> = rows.iter().filter(matches).map(|row| row.record.clone()).collect();
+        let mut records: Vec<_> = rows.iter().filter(matches).map(|row| row.record.as_ref().clone()).collect();
         if let Some(last) = query.last {
             let skip = records.len().saturating_sub(usize::try_from(last).unwrap());
             records.drain(..skip);

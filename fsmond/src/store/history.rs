@@ -216,7 +216,7 @@ impl Search {
             looked += 1;
             next = columns::number(row, 0)?;
             if self.matches(row)? {
-                records.push(journal::decode(row)?.record);
+                records.push(Arc::unwrap_or_clone(journal::decode(row)?.record));
             }
         }
         Ok(JournalPage { records, next, oldest })
@@ -238,7 +238,7 @@ impl Search {
             looked += 1;
             self.below = Some((columns::number(row, 0)?, top));
             if self.matches(row)? {
-                self.found.push(journal::decode(row)?.record);
+                self.found.push(Arc::unwrap_or_clone(journal::decode(row)?.record));
             }
         }
         if self.found.len() < last && looked == ROWS {

@@ -3,6 +3,8 @@
 //! A row comes back exactly as it was stored. The number is the row's key, so appending is the cheapest write SQLite
 //! has, and there is no index to keep.
 
+use std::sync::Arc;
+
 use fsmon_core::io::{JournalRow, WatchId};
 use fsmon_protocol::event::{Event, EventKind, Gap, Occurrence, Record, RunRecord, WatchChange, What};
 use fsmon_protocol::run::{Answer, Outcome};
@@ -177,7 +179,7 @@ pub(super) fn decode(row: &Row<'_>) -> Sql<JournalRow> {
     let record =
         Record { seq: columns::number(row, 0)?, time: columns::time(row, TIME)?, watch: name, what: decode_what(row)? };
     let watch = row.get::<_, Option<u32>>(WATCH)?.map(WatchId);
-    Ok(JournalRow { watch, record, fingerprint: columns::fingerprint(row, 11)? })
+    Ok(JournalRow { watch, record: Arc::new(record), fingerprint: columns::fingerprint(row, 11)? })
 }
 
 fn decode_what(row: &Row<'_>) -> Sql<What> {

@@ -45,7 +45,7 @@ impl Machine {
         self.next_watch += 1;
         let mut ctx = Ctx { now, out, shared: &mut self.shared };
         watch.note(WatchChangeStatus::Added, Some(watch.spec.path.clone()), &mut ctx);
-        ctx.store(StoreOp::Watch(watch.row()), None);
+        ctx.store(StoreOp::Watch(Box::new(watch.row())), None);
         watch.set_schedule(&mut ctx);
         watch.open(&mut ctx);
         self.watches.insert(id, watch);

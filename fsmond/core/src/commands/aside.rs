@@ -82,6 +82,6 @@ impl Machine {
             watch.checkpoint(ctx);
             row = watch.row();
         });
-        Ok(Outcome::Promise(StoreOp::Watch(row), Promise::Count(count)))
+        Ok(Outcome::Promise(StoreOp::Watch(Box::new(row)), Promise::Count(count)))
     }
 }

@@ -46,7 +46,7 @@ impl Machine {
             result = refuse_config(watch, by).and(options).and_then(|options| watch.set(options, &defaults, ctx));
             if result.is_ok() {
                 watch.note(WatchChangeStatus::Changed, None, ctx);
-                ctx.store(StoreOp::Watch(watch.row()), None);
+                ctx.store(StoreOp::Watch(Box::new(watch.row())), None);
             }
         });
         result?;
@@ -88,7 +88,7 @@ impl Machine {
                     watch.unloop();
                     watch.close_breaker(ctx);
                 }
-                ctx.store(StoreOp::Watch(watch.row()), None);
+                ctx.store(StoreOp::Watch(Box::new(watch.row())), None);
             });
         }
         Ok(Outcome::Promise(self.save_watches(), Promise::Watches(ids)))
@@ -101,7 +101,7 @@ impl Machine {
             result = watch.accept(ctx).map(|given_up| (given_up, Some(watch.row())));
         });
         let (given_up, row) = result?;
-        let row = row.map_or_else(|| self.save_watches(), StoreOp::Watch);
+        let row = row.map_or_else(|| self.save_watches(), |row| StoreOp::Watch(Box::new(row)));
         Ok(Outcome::Promise(row, Promise::Count(given_up)))
     }
 }

@@ -66,7 +66,7 @@ impl Machine {
         self.begin(id, now, out);
         let row = self.watches.get(&id).map(Watch::row);
         let row = row.ok_or_else(|| ApiError::bug("a watch that was attached is not there"))?;
-        Ok(Outcome::Promise(StoreOp::Watch(row), Promise::Watches(vec![id])))
+        Ok(Outcome::Promise(StoreOp::Watch(Box::new(row)), Promise::Watches(vec![id])))
     }
 
     /// At the start: a watch that was stored and is not defined any more.

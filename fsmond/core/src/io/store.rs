@@ -26,9 +26,9 @@ pub enum StoreOp {
     /// A run ended.
     RunEnd(RunEndRow),
     /// Bring the ledger of one watch up to the journal number.
-    Checkpoint(Checkpoint),
+    Checkpoint(Box<Checkpoint>),
     /// A watch is new, or its row changed.
-    Watch(WatchRow),
+    Watch(Box<WatchRow>),
     /// A watch is no more: its row and its ledger go, its journal and runs stay until retention takes them.
     WatchRemoved(WatchId),
     /// Nothing defines a watch any more: its row and its ledger are kept for a while, should it come back.
@@ -49,8 +49,8 @@ pub enum StoreOp {
 pub struct JournalRow {
     /// The watch, where the record belongs to one.
     pub watch: Option<WatchId>,
-    /// The record.
-    pub record: Record,
+    /// The record: the newest are in the ring that `tail` reads, too.
+    pub record: Arc<Record>,
     /// What was seen then (events), or given to the command (runs).
     pub fingerprint: Option<Fingerprint>,
 }

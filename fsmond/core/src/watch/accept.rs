@@ -63,7 +63,7 @@ impl Watch {
     pub(super) fn stop_accepting(&mut self, ctx: &mut Ctx<'_>) {
         if std::mem::take(&mut self.accepting) {
             self.unbraked = false;
-            ctx.store(StoreOp::Watch(self.row()), None);
+            ctx.store(StoreOp::Watch(Box::new(self.row())), None);
         }
     }
 }

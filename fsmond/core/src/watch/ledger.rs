@@ -1,24 +1,27 @@
 //! The ledger: a checkpoint of the journal up to a number. Rows that changed are gathered and stored now and then;
 //! at start the rows are loaded, and `replay` goes on from there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 
+use super::Watch;
 use super::pending::{Pending, Stage};
-use super::{Fresh, Watch};
 use crate::ident::{ctime_hash, ident};
 use crate::io::{Ack, Checkpoint, NodeRow, NodeState, StoreOp};
 use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT, Tree};
 
 /// So many changed rows make a checkpoint due.
-const MANY: usize = 8192;
+pub(super) const MANY: usize = 4096;
 /// And so long after the first of them, in nanoseconds.
 const AGE: u64 = 5_000_000_000;
 
 /// And so long after a change that is in no record.
 const SOON: u64 = 100_000_000;
+
+/// Full fingerprints of entries whose rows are not yet stored, by place.
+type Fresh = HashMap<u32, Fingerprint>;
 
 /// What is not yet stored of one watch's ledger.
 #[derive(Debug)]
@@ -116,6 +119,11 @@ impl Ledger {
         self.storing = false;
     }
 
+    /// Whether a checkpoint is being stored.
+    pub fn storing(&self) -> bool {
+        self.storing
+    }
+
     /// When a checkpoint is due.
     pub fn deadline(&self) -> Option<u64> {
         if self.storing { None } else { self.due }
@@ -164,7 +172,7 @@ impl Watch {
         self.ledger.upto = ctx.shared.next_seq - 1;
         self.ledger.checkpoint = self.ledger.upto;
         let checkpoint = Checkpoint { watch: self.row(), rows, freed };
-        ctx.store(StoreOp::Checkpoint(checkpoint), Some(Ack::Checkpoint(self.id)));
+        ctx.store(StoreOp::Checkpoint(Box::new(checkpoint)), Some(Ack::Checkpoint(self.id)));
     }
 
     /// The checkpoint is stored.

@@ -21,7 +21,7 @@ impl Watch {
         if !self.acts() {
             return;
         }
-        let mut due = self.suspects.take_due(ctx.now.mono);
+        let mut due = self.suspects.take_due(ctx.now.mono, self.asked.stuck(ctx.now.mono));
         if !self.limbo.is_empty() {
             // What is on its way to a place not yet known is looked at when it has arrived.
             let (away, here): (Vec<u32>, Vec<u32>) = due.into_iter().partition(|&at| self.tree.moving(at));

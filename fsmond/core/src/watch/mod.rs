@@ -16,6 +16,7 @@ mod complete;
 mod dropping;
 mod explain;
 mod files;
+mod findings;
 mod flaws;
 mod giving;
 mod hints;
@@ -51,7 +52,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use fsmon_protocol::event::{WatchChange, WatchChangeStatus, What};
-use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::spec::{Backend, Options, Rules, WatchSpec};
 use fsmon_protocol::status::{DefinedBy, Workers};
 use fsmon_protocol::units::Timestamp;
@@ -349,6 +349,7 @@ impl Watch {
             self.ledger.deadline(),
             self.root_deadline(),
             self.scan_deadline(),
+            self.findings_deadline(),
             self.clocks.retry_unreadable.filter(|_| self.acts()),
         ];
         moments.into_iter().flatten().min()
@@ -391,9 +392,6 @@ impl Watch {
         }
     }
 }
-
-/// Full fingerprints of entries whose rows are not yet stored, by place.
-type Fresh = HashMap<u32, Fingerprint>;
 
 /// An entry that may be gone by the time it is needed.
 type Handle = NodeId;

@@ -127,7 +127,7 @@ impl Watch {
         };
         // Over a restart it is the same run, with as many attempts left.
         self.clocks.owed = Some(Owed { due: once.due, attempts: once.attempts });
-        ctx.store(StoreOp::Watch(self.row()), None);
+        ctx.store(StoreOp::Watch(Box::new(self.row())), None);
         self.record_start(run, ctx);
         true
     }

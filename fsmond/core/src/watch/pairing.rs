@@ -81,32 +81,25 @@ impl Watch {
         node.has(Flags::KNOWN) && !node.is_dir() && !node.has(Flags::HIDDEN)
     }
 
-    /// Pairs what is gone with what is new, by inode, size and mtime. Gives (old, new) pairs, and what is left of
-    /// both. What was told or changed since it was found is left to its own look.
-    #[allow(clippy::type_complexity, reason = "three lists, used once")]
-    pub(super) fn pair(
-        &self,
-        born: Vec<(Handle, Stat)>,
-        gone: Vec<Handle>,
-    ) -> (Vec<(u32, u32, Stat)>, Vec<(u32, Stat)>, Vec<u32>) {
-        let gone: Vec<u32> = gone.into_iter().filter_map(|id| self.usable(id, true)).collect();
+    /// Pairs what is gone with what is new, by inode, size and mtime. Gives (old, new) pairs, and takes them out of the two
+    /// lists. All of these findings still stand.
+    pub(super) fn pair(&self, born: &mut Vec<(Handle, Stat)>, gone: &mut Vec<Handle>) -> Vec<(u32, u32, Stat)> {
+        let places = gone.iter().filter_map(|&id| self.tree.place(id));
         let mut by_ident: HashMap<u64, Vec<u32>> = HashMap::new();
-        for at in gone.iter().flat_map(|&at| self.tree.subtree(at)).filter(|&at| self.known_file(at)) {
+        for at in places.flat_map(|at| self.tree.subtree(at)).filter(|&at| self.known_file(at)) {
             by_ident.entry(self.tree.node(at).ident).or_default().push(at);
         }
-        let (mut renames, mut left) = (Vec::new(), Vec::new());
-        for (id, stat) in born {
-            let Some(new) = self.usable(id, false) else { continue };
+        let mut renames = Vec::new();
+        born.retain(|(id, stat)| {
             let stable = stat.file_type == FileType::File && stat.fingerprint.inode != 0;
-            let old = by_ident.get_mut(&ident_of(&stat)).filter(|_| stable).and_then(Vec::pop);
-            match old {
-                Some(old) => renames.push((old, new, stat)),
-                None => left.push((new, stat)),
-            }
-        }
-        let renamed: HashSet<u32> = renames.iter().map(|&(old, ..)| old).collect();
-        let gone = gone.into_iter().filter(|at| !renamed.contains(at)).collect();
-        (renames, left, gone)
+            let old = by_ident.get_mut(&ident_of(stat)).filter(|_| stable).and_then(Vec::pop);
+            let pair = old.zip(self.tree.place(*id));
+            renames.extend(pair.map(|(old, new)| (old, new, *stat)));
+            pair.is_none()
+        });
+        let renamed: HashSet<Handle> = renames.iter().map(|&(old, ..)| self.tree.id(old)).collect();
+        gone.retain(|id| !renamed.contains(id));
+        renames
     }
 
     /// The place of a finding that still stands: nothing was told of it since.

@@ -129,7 +129,8 @@ pub fn merge(old: EventKind, new: EventKind) -> Option<EventKind> {
 /// All pending files of one watch.
 #[derive(Debug, Default)]
 pub struct PendingMap {
-    map: HashMap<u32, Pending>,
+    /// Each in a place of its own: a map that grows is copied as a whole.
+    map: HashMap<u32, Box<Pending>>,
     due: BinaryHeap<Reverse<(u64, u32)>>,
     /// What is ready, by the size of the batch that it may share.
     ready: BTreeMap<u32, Ready>,
@@ -184,12 +185,12 @@ impl PendingMap {
 
     /// The entry of this file.
     pub fn get(&self, at: u32) -> Option<&Pending> {
-        self.map.get(&at)
+        self.map.get(&at).map(Box::as_ref)
     }
 
     /// The entry of this file, to change all but its stage.
     pub fn get_mut(&mut self, at: u32) -> Option<&mut Pending> {
-        self.map.get_mut(&at)
+        self.map.get_mut(&at).map(Box::as_mut)
     }
 
     /// The places of all pending files, sorted.
@@ -203,7 +204,7 @@ impl PendingMap {
     pub fn insert(&mut self, at: u32, pending: Pending) {
         self.remove(at);
         self.count(pending.stage, pending.share, true);
-        self.map.insert(at, pending);
+        self.map.insert(at, Box::new(pending));
     }
 
     /// Brings a file to a stage, which ends by itself at `due` (`u64::MAX`: never).
@@ -213,9 +214,7 @@ impl PendingMap {
         pending.due = due;
         self.count(old, share, false);
         self.count(stage, share, true);
-        if due != u64::MAX {
-            self.due.push(Reverse((due, at)));
-        }
+        self.await_due(at, due);
         if stage == Stage::Ready {
             self.enqueue(at, share);
         } else if stage.is_over() {
@@ -231,6 +230,17 @@ impl PendingMap {
         self.count(stage, share, true);
         if stage == Stage::Ready {
             self.enqueue(at, share);
+        }
+    }
+
+    fn await_due(&mut self, at: u32, due: u64) {
+        if due != u64::MAX {
+            self.due.push(Reverse((due, at)));
+        }
+        if self.due.len() > 2 * self.map.len() + 1024 {
+            // Of a file that is written and closed often, what was due before would stay until its time.
+            let due = self.map.iter().filter(|(_, pending)| pending.due != u64::MAX);
+            self.due = due.map(|(&at, pending)| Reverse((pending.due, at))).collect();
         }
     }
 
@@ -252,7 +262,7 @@ impl PendingMap {
         let gone = self.map.remove(&at)?;
         self.lanes.release(at);
         self.count(gone.stage, gone.share, false);
-        Some(gone)
+        Some(*gone)
     }
 
     fn count(&mut self, stage: Stage, share: u32, there: bool) {
@@ -363,6 +373,6 @@ impl PendingMap {
 }
 
 /// Whether it is ready and may share a batch with so many.
-fn is_ready(map: &HashMap<u32, Pending>, at: u32, share: u32) -> bool {
+fn is_ready(map: &HashMap<u32, Box<Pending>>, at: u32, share: u32) -> bool {
     map.get(&at).is_some_and(|pending| pending.stage == Stage::Ready && pending.share == share)
 }

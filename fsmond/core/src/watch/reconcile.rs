@@ -1,17 +1,17 @@
 //! Reconcile: the one way in which anything missed is found. Start, overflow, error, mount, poll and schedule all end
 //! here: the whole tree, or where the scope is known a part of it, is listed and compared with what is known.
 //!
-//! What a scan finds new or gone is kept until it is complete, then paired into renames (`pairing`); and if it would delete much,
-//! nothing is told and the watch is held. Modifications are told as they are found, unless the root is another one.
+//! What a scan finds new or gone is kept until it is complete, then paired into renames (`pairing`) and told (`findings`); and if it
+//! would delete much, nothing is told and the watch is held. Modifications are told as they are found, unless the root is another one.
 
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::{Gap, GapReason, WatchChangeStatus, What, Why};
 use fsmon_protocol::units::Timestamp;
 
+use super::findings::Findings;
 use super::mounts::below;
 use super::pace::is_since;
 use super::suspects::When;
-use super::tell::Learnt;
 use super::{Handle, Root, Watch};
 use crate::io::{GapRow, NodeId, Stat};
 use crate::judge::{Told, Verdict};
@@ -65,6 +65,8 @@ pub(super) struct Scan {
     altered: Vec<(Handle, Stat, Option<Why>)>,
     /// For those who want what changed since a time: the sweep, the time, and what was seen to have.
     recent: Vec<(u64, Timestamp, Vec<Handle>)>,
+    /// What is paired and yet to be told.
+    pub findings: Findings,
 }
 
 impl Watch {
@@ -173,29 +175,35 @@ impl Watch {
         }
     }
 
-    /// Ends the reconcile when the last listing has come and the last finding is confirmed.
+    /// Ends the reconcile when the last listing has come, the last finding is confirmed, and all of them are told.
     pub(super) fn maybe_finish_scan(&mut self, ctx: &mut Ctx<'_>) {
-        if self.scan.is_none() || self.listings.scanning() || self.suspects.scanned() > 0 {
-            return;
-        }
-        if self.pair_folders(ctx) {
-            // What is in them is compared before anything else is told.
+        if self.scan.is_none()
+            || !self.tell_more(ctx)
+            || self.listings.scanning()
+            || self.suspects.scanned() > 0
+            || self.pair_folders(ctx)
+        {
+            // After folders were paired, what is in them is compared before anything else is told.
             return;
         }
         let Some(scan) = &mut self.scan else { return };
-        let (born, gone) = (std::mem::take(&mut scan.born), std::mem::take(&mut scan.gone));
-        let altered = std::mem::take(&mut scan.altered);
         let another_root = scan.another_root;
-        let (was_there, new): (Vec<Handle>, Vec<Handle>) =
-            (gone.iter().copied().chain(altered.iter().map(|a| a.0)).collect(), born.iter().map(|b| b.0).collect());
-        let (renames, born, gone) = self.pair(born, gone);
-        let altered: Vec<_> =
-            altered.into_iter().filter_map(|(id, stat, why)| Some((self.usable(id, true)?, stat, why))).collect();
-        self.conclude_deferred(&was_there);
-        let deletes: usize =
-            gone.iter().map(|&at| self.tree.subtree(at).iter().filter(|&&n| self.known_file(n)).count()).sum();
+        let (mut born, mut gone) = (std::mem::take(&mut scan.born), std::mem::take(&mut scan.gone));
+        let mut altered = std::mem::take(&mut scan.altered);
+        // What something was told of since it was found is left to its own look.
+        self.keep_standing(&mut born, |b| b.0, false);
+        self.keep_standing(&mut gone, |&id| id, true);
+        self.keep_standing(&mut altered, |a| a.0, true);
+        let renames = self.pair(&mut born, &mut gone);
+        let tops = gone.iter().filter_map(|&id| self.tree.place(id));
+        let deletes: usize = tops.map(|at| self.tree.subtree(at).iter().filter(|&&n| self.known_file(n)).count()).sum();
+        let findings = Findings::new(gone, born, altered);
+        let ids = |at: fn(&(u32, u32, Stat)) -> u32| renames.iter().map(at).map(|at| self.tree.id(at));
+        let (olds, news): (Vec<Handle>, Vec<Handle>) = (ids(|r| r.0).collect(), ids(|r| r.1).collect());
+        self.conclude_deferred(&olds);
         if self.brake(deletes, another_root, ctx) {
-            self.conclude_deferred(&new);
+            let untold: Vec<Handle> = news.into_iter().chain(findings.ids()).collect();
+            self.conclude_deferred(&untold);
             return;
         }
         for (old, new, stat) in renames {
@@ -203,26 +211,23 @@ impl Watch {
             self.tell_rename(new, stat, from, ctx);
             self.drop_subtree(old, ctx);
         }
-        for at in gone {
-            if self.tree.in_use(at) {
-                self.tell_gone(at, Learnt::SCANNED, ctx);
-            }
+        if let Some(scan) = &mut self.scan {
+            scan.findings = findings;
         }
-        for (at, stat) in born {
-            // A folder may have been told before, with something in it.
-            if !self.tree.node(at).has(Flags::KNOWN) {
-                self.tell_create(at, stat, Learnt::SCANNED, ctx);
-            }
+        if self.tell_portion(ctx) {
+            self.finish_scan(ctx);
         }
-        for (at, stat, why) in altered {
-            self.tell_modify(at, stat, Learnt::SCANNED, why, ctx);
-        }
-        self.conclude_deferred(&new);
-        self.finish_scan(ctx);
+    }
+
+    /// Keeps the findings that still stand; the entries of the others are as any.
+    fn keep_standing<T>(&mut self, findings: &mut Vec<T>, id: impl Fn(&T) -> Handle, known: bool) {
+        let stale: Vec<Handle> = findings.iter().map(&id).filter(|&id| self.usable(id, known).is_none()).collect();
+        findings.retain(|finding| self.usable(id(finding), known).is_some());
+        self.conclude_deferred(&stale);
     }
 
     /// What was kept of these is told, or is not to be.
-    fn conclude_deferred(&mut self, ids: &[Handle]) {
+    pub(super) fn conclude_deferred(&mut self, ids: &[Handle]) {
         for &id in ids.iter().rev() {
             if let Some(at) = self.tree.place(id) {
                 self.tree.node_mut(at).clear(Flags::DEFERRED);
@@ -302,8 +307,9 @@ impl Watch {
         let Some(scan) = self.scan.take() else { return };
         self.wanted_by.extend(scan.sweeps);
         let altered = scan.altered.into_iter().map(|a| a.0);
+        let untold = scan.findings.ids();
         let kept: Vec<Handle> =
-            scan.gone.into_iter().chain(altered).chain(scan.born.into_iter().map(|b| b.0)).collect();
+            scan.gone.into_iter().chain(altered).chain(scan.born.into_iter().map(|b| b.0)).chain(untold).collect();
         self.conclude_deferred(&kept);
     }
 }

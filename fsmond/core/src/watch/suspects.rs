@@ -11,6 +11,8 @@ use crate::judge::Told;
 pub const SOON: u64 = 20_000_000;
 /// How often a file that is being written is told.
 pub const LATER: u64 = 1_000_000_000;
+/// So many are looked at at once; the others wait for answers, so that a scan of a million files asks for few at a time.
+const AT_ONCE: usize = 4096;
 
 /// When to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +50,12 @@ pub struct Suspect {
 #[derive(Debug, Default)]
 pub struct Suspects {
     map: HashMap<u32, Suspect>,
-    now: Vec<u32>,
+    now: VecDeque<u32>,
     soon: VecDeque<(u64, u32)>,
     later: VecDeque<(u64, u32)>,
     scanned: usize,
+    /// How many have a look under way.
+    looking: usize,
 }
 
 impl Suspects {
@@ -92,34 +96,38 @@ impl Suspects {
         let Some(suspect) = self.map.get_mut(&at) else { return };
         suspect.due = when.after(now);
         match when {
-            When::Now => self.now.push(at),
+            When::Now => self.now.push_back(at),
             When::Soon => self.soon.push_back((suspect.due, at)),
             When::Later => self.later.push_back((suspect.due, at)),
         }
     }
 
-    /// Those that are due, each once, and which have no look under way.
-    pub fn take_due(&mut self, now: u64) -> Vec<u32> {
-        let mut due = std::mem::take(&mut self.now);
+    /// Those that are due, each once, and which have no look under way; not more than may be looked at now. Where the
+    /// file system hangs, looks that are not answered are no reason to wait.
+    pub fn take_due(&mut self, now: u64, hangs: bool) -> Vec<u32> {
         for queue in [&mut self.soon, &mut self.later] {
             while queue.front().is_some_and(|&(when, _)| when <= now) {
-                due.extend(queue.pop_front().map(|(_, at)| at));
+                self.now.extend(queue.pop_front().map(|(_, at)| at));
             }
         }
-        due.retain(|at| {
-            let Some(suspect) = self.map.get_mut(at) else { return false };
-            if suspect.due > now {
-                return false;
-            }
+        let room = if hangs { usize::MAX } else { AT_ONCE.saturating_sub(self.looking) };
+        let mut due = Vec::new();
+        while due.len() < room
+            && let Some(at) = self.now.pop_front()
+        {
+            let Some(suspect) = self.map.get_mut(&at).filter(|suspect| suspect.due <= now) else { continue };
             suspect.due = u64::MAX;
-            suspect.looking.is_none()
-        });
+            if suspect.looking.is_none() {
+                due.push(at);
+            }
+        }
         due
     }
 
     /// Notes that a look at this entry is under way.
     pub fn sent(&mut self, at: u32, tag: u32) {
         if let Some(suspect) = self.map.get_mut(&at) {
+            self.looking += usize::from(suspect.looking.is_none());
             suspect.looking = Some((tag, suspect.told));
             suspect.told = Told::default();
         }
@@ -135,6 +143,7 @@ impl Suspects {
         }
         let before = suspect.scanning();
         suspect.looking = None;
+        self.looking -= 1;
         if suspect.told == Told::default() {
             self.map.remove(&at);
             self.scanned -= usize::from(before);
@@ -142,7 +151,7 @@ impl Suspects {
             self.scanned -= usize::from(before && !suspect.scanning());
             if suspect.due == u64::MAX {
                 suspect.due = 0;
-                self.now.push(at);
+                self.now.push_back(at);
             }
         }
         Some(told)
@@ -155,6 +164,7 @@ impl Suspects {
             && awaited == tag
         {
             suspect.looking = None;
+            self.looking -= 1;
             suspect.told = suspect.told.with(told);
             self.schedule(at, when, now);
         }
@@ -173,6 +183,7 @@ impl Suspects {
             && awaited == tag
         {
             suspect.looking = None;
+            self.looking -= 1;
             suspect.told = suspect.told.with(told).without(Told::SCAN);
             self.scanned -= usize::from(before);
             self.schedule(at, When::Later, now);
@@ -184,9 +195,10 @@ impl Suspects {
         if let Some(suspect) = self.map.get_mut(&at)
             && let Some((_, told)) = suspect.looking.take()
         {
+            self.looking -= 1;
             suspect.told = suspect.told.with(told);
             suspect.due = 0;
-            self.now.push(at);
+            self.now.push_back(at);
         }
     }
 
@@ -194,12 +206,13 @@ impl Suspects {
     pub fn forget(&mut self, at: u32) -> Option<Suspect> {
         let gone = self.map.remove(&at)?;
         self.scanned -= usize::from(gone.scanning());
+        self.looking -= usize::from(gone.looking.is_some());
         Some(gone)
     }
 
     /// The next moment at which one is due.
     pub fn deadline(&self) -> Option<u64> {
-        if !self.now.is_empty() {
+        if !self.now.is_empty() && self.looking < AT_ONCE {
             return Some(0);
         }
         let heads = [self.soon.front(), self.later.front()];

@@ -427,7 +427,8 @@ impl Daemon {
                         run.1 = true;
                     }
                 }
-                StoreOp::Checkpoint(Checkpoint { watch, rows, freed }) => {
+                StoreOp::Checkpoint(checkpoint) => {
+                    let Checkpoint { watch, rows, freed } = *checkpoint;
                     self.stored.row = Some(watch);
                     for at in freed {
                         self.stored.nodes.remove(&at);
@@ -438,7 +439,7 @@ impl Daemon {
                         self.stored.nodes.insert(row.index, row);
                     }
                 }
-                StoreOp::Watch(row) => self.stored.row = Some(row),
+                StoreOp::Watch(row) => self.stored.row = Some(*row),
                 StoreOp::WatchRemoved(_) | StoreOp::Detached { .. } | StoreOp::SaveWatches(_) => {}
             }
             acks.extend(ack);

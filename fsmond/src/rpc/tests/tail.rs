@@ -1,5 +1,6 @@
 //! `tail`: every record once, in order, wherever it is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fsmon_core::io::JournalRow;
@@ -119,7 +120,7 @@ async fn filters_take_what_matches_and_the_cursor_moves_over_the_rest() {
     let stand = stand_with_seam().await;
     let mut of_service = created(106, 1, "/r/a");
     of_service.watch = None;
-    of_service.record.what = What::Service(ServiceStatus::Reloaded);
+    Arc::make_mut(&mut of_service.record).what = What::Service(ServiceStatus::Reloaded);
     stand.store(vec![of_service]).await;
     let odd = tail(&stand, TailRequest { watches: vec!["w1".into()], ..request(Cursor::After(96)) }).await;
     assert_eq!((numbers(&odd), odd.next), (vec![97, 99, 101, 103, 105], 106));

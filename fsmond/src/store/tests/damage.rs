@@ -11,7 +11,7 @@ fn database() -> (TempDir, Vec<u8>) {
     let dir = folder();
     let mut running = start(dir.path());
     running.store((1..=300).map(|n| StoreOp::Record(event(n))).collect());
-    running.store(vec![StoreOp::Checkpoint(checkpoint(&mut Dice(3), 1, 5))]);
+    running.store(vec![StoreOp::Checkpoint(Box::new(checkpoint(&mut Dice(3), 1, 5)))]);
     running.close();
     let bytes = fs::read(dir.path().join("fsmond.db")).unwrap();
     (dir, bytes)

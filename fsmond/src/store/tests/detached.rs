@@ -24,7 +24,7 @@ fn detached(id: u32, since: Timestamp, behind: bool) -> StoreOp {
 fn ledger(id: u32, upto: u64) -> StoreOp {
     let mut checkpoint = checkpoint(&mut Dice(u64::from(id) + 3), id, upto);
     checkpoint.watch = WatchRow { upto, ..watch(id) };
-    StoreOp::Checkpoint(checkpoint)
+    StoreOp::Checkpoint(Box::new(checkpoint))
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn what_is_kept_is_the_row_the_ledger_and_what_that_lacks() {
     assert_eq!(nodes_of(&opened.store, WatchId(1)), found.nodes);
     drop(opened);
     let mut running = start_with(dir.path(), KEEP_ALL);
-    running.store(vec![StoreOp::Watch(watch(1))]);
+    running.store(vec![StoreOp::Watch(Box::new(watch(1)))]);
     assert!(kept(&running, 1).is_none(), "who writes its row is defined again");
     running.close();
 }

@@ -80,7 +80,7 @@ fn specs_that_cannot_be_written_are_written_later() {
     // A folder where the new file would be made stands in the way.
     let block = dir.path().join(".watches.toml.new");
     fs::create_dir(&block).unwrap();
-    let ack = running.submit(vec![StoreOp::Watch(watch(1)), StoreOp::SaveWatches(Vec::new())]);
+    let ack = running.submit(vec![StoreOp::Watch(Box::new(watch(1))), StoreOp::SaveWatches(Vec::new())]);
     assert!(matches!(running.next(), Input::StoreState(Some(_))));
     fs::remove_dir(&block).unwrap();
     assert_eq!(running.next(), Input::StoreState(None));

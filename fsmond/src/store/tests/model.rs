@@ -1,6 +1,7 @@
 //! A thousand random sequences of operations, stops and crashes against a model in memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use fsmon_core::io::{NodeRow, RunRow};
 use fsmon_protocol::run::RunStatus;
@@ -43,7 +44,7 @@ impl Model {
             }
             StoreOp::Watch(row) => {
                 let upto = self.watches.get(&row.id.0).map_or(row.upto, |stored| stored.upto);
-                self.watches.insert(row.id.0, WatchRow { upto, ..row.clone() });
+                self.watches.insert(row.id.0, WatchRow { upto, ..WatchRow::clone(row) });
             }
             StoreOp::WatchRemoved(id) => {
                 self.watches.remove(&id.0);
@@ -71,8 +72,8 @@ fn random(dice: &mut Dice, seq: &mut u64, run: &mut u64, records: &[JournalRow])
     match dice.below(8) {
         0..3 => {
             let mut row = dice.one(records);
-            row.record.seq = *seq;
-            row.record.time = samples::now();
+            Arc::make_mut(&mut row.record).seq = *seq;
+            Arc::make_mut(&mut row.record).time = samples::now();
             *seq += 1 + dice.below(3);
             StoreOp::Record(row)
         }
@@ -81,10 +82,10 @@ fn random(dice: &mut Dice, seq: &mut u64, run: &mut u64, records: &[JournalRow])
             StoreOp::RunStart(RunRow { started: samples::now(), ..run_start(*run - 1) })
         }
         4 => StoreOp::RunEnd(run_end(dice.below(*run), dice.one(&samples::STATUSES[1..]))),
-        5 => StoreOp::Watch(WatchRow { upto: dice.below(*seq), ..samples::watch(id) }),
+        5 => StoreOp::Watch(Box::new(WatchRow { upto: dice.below(*seq), ..samples::watch(id) })),
         6 => {
             let upto = dice.below(*seq);
-            StoreOp::Checkpoint(samples::checkpoint(dice, id, upto))
+            StoreOp::Checkpoint(Box::new(samples::checkpoint(dice, id, upto)))
         }
         _ => StoreOp::WatchRemoved(WatchId(id)),
     }

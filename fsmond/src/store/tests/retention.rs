@@ -1,6 +1,7 @@
 //! What goes and what stays.
 
 use std::fs;
+use std::sync::Arc;
 
 use fsmon_core::io::{RunEndRow, RunRow};
 use fsmon_protocol::event::{Gap, GapReason, What};
@@ -27,7 +28,7 @@ fn until(running: &mut Running, oldest: u64, runs: &[u64]) {
 }
 
 pub fn old(mut row: JournalRow) -> JournalRow {
-    row.record.time = Timestamp(5);
+    Arc::make_mut(&mut row.record).time = Timestamp(5);
     row
 }
 
@@ -37,8 +38,8 @@ fn old_records_and_runs_go_but_not_those_that_are_needed() {
     let mut running = start_with(dir.path(), KEEP_ALL);
     running.store((1..=5000).map(|n| StoreOp::Record(old(event(n)))).collect());
     running.store(vec![
-        StoreOp::Watch(WatchRow { upto: 4000, ..watch(1) }),
-        StoreOp::Watch(WatchRow { upto: 4500, ..watch(2) }),
+        StoreOp::Watch(Box::new(WatchRow { upto: 4000, ..watch(1) })),
+        StoreOp::Watch(Box::new(WatchRow { upto: 4500, ..watch(2) })),
     ]);
     let file = |run: u64| dir.path().join("output").join(run.to_string());
     for run in 1..=4 {
@@ -141,10 +142,10 @@ fn an_open_gap_outlives_the_journal_and_a_restart_until_it_is_closed() {
             since: Timestamp(3),
         });
         let mut row = old(event(seq));
-        row.record.what = what;
+        Arc::make_mut(&mut row.record).what = what;
         StoreOp::Record(row)
     };
-    running.store(vec![StoreOp::Watch(WatchRow { upto: 9, ..watch(1) }), gap(1, 1, None), gap(2, 2, None)]);
+    running.store(vec![StoreOp::Watch(Box::new(WatchRow { upto: 9, ..watch(1) })), gap(1, 1, None), gap(2, 2, None)]);
     running.store(vec![gap(3, 2, Some(7))]);
     let list = |running: &Running| -> Vec<(u64, Option<u64>)> {
         let query = GapsQuery { watch: None, max: 10 };

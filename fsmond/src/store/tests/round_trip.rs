@@ -31,10 +31,10 @@ fn ledgers_and_watches_come_back_as_they_were() {
     let (one, two) = (samples::checkpoint(&mut dice, 1, 4), samples::checkpoint(&mut dice, 7, u64::from(u32::MAX)));
     let plain = samples::watch(3);
     running.store(vec![
-        StoreOp::Checkpoint(one.clone()),
-        StoreOp::Checkpoint(two.clone()),
-        StoreOp::Watch(plain.clone()),
-        StoreOp::Watch(samples::watch(9)),
+        StoreOp::Checkpoint(Box::new(one.clone())),
+        StoreOp::Checkpoint(Box::new(two.clone())),
+        StoreOp::Watch(Box::new(plain.clone())),
+        StoreOp::Watch(Box::new(samples::watch(9))),
         StoreOp::WatchRemoved(WatchId(9)),
     ]);
     running.close();
@@ -52,14 +52,14 @@ fn a_fingerprint_that_is_not_given_stays_until_its_place_is_freed() {
     let row = NodeRow { seen: Some(samples::fingerprint(7)), known: true, ..samples::node(&mut Dice(3), 5) };
     let later = NodeRow { seen: None, known: false, name: Box::from(&b"renamed"[..]), ..row.clone() };
     let checkpoint = |row: &NodeRow, freed| Checkpoint { watch: samples::watch(1), rows: vec![row.clone()], freed };
-    running.store(vec![StoreOp::Checkpoint(checkpoint(&row, Vec::new()))]);
-    running.store(vec![StoreOp::Checkpoint(checkpoint(&later, Vec::new()))]);
+    running.store(vec![StoreOp::Checkpoint(Box::new(checkpoint(&row, Vec::new())))]);
+    running.store(vec![StoreOp::Checkpoint(Box::new(checkpoint(&later, Vec::new())))]);
     running.close();
     let (opened, _inbox) = open(dir.path());
     assert_eq!(nodes_of(&opened.store, WatchId(1)), [NodeRow { seen: row.seen, ..later.clone() }]);
     drop(opened);
     let mut running = start(dir.path());
-    running.store(vec![StoreOp::Checkpoint(checkpoint(&later, vec![5]))]);
+    running.store(vec![StoreOp::Checkpoint(Box::new(checkpoint(&later, vec![5])))]);
     running.close();
     assert_eq!(nodes_of(&open(dir.path()).0.store, WatchId(1)), [later]);
 }

@@ -73,7 +73,7 @@ pub(super) fn event(seq: u64) -> JournalRow {
         why: None,
     });
     let record = Record { seq, time: now(), watch: Some("data".into()), what };
-    JournalRow { watch: Some(WatchId(1)), record, fingerprint: Some(fingerprint(seq)) }
+    JournalRow { watch: Some(WatchId(1)), record: Arc::new(record), fingerprint: Some(fingerprint(seq)) }
 }
 
 fn every_gap() -> Vec<What> {
@@ -185,12 +185,12 @@ pub(super) fn every_record() -> Vec<JournalRow> {
         .enumerate()
         .map(|(i, what)| JournalRow {
             watch: watches[i % 3],
-            record: Record {
+            record: Arc::new(Record {
                 seq: i as u64 + 1,
                 time: Timestamp(i64::try_from(i).unwrap() + 1),
                 watch: names[i % 2].clone(),
                 what,
-            },
+            }),
             fingerprint: prints[i / 2 % 3],
         })
         .collect()

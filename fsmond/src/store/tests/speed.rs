@@ -40,7 +40,7 @@ fn rows_per_second() {
         .collect();
     let checkpoint = Checkpoint { watch: samples::watch(1), rows, freed: Vec::new() };
     let (begun, used) = (Instant::now(), cpu());
-    running.store(vec![StoreOp::Checkpoint(checkpoint)]);
+    running.store(vec![StoreOp::Checkpoint(Box::new(checkpoint))]);
     report("ledger rows", 500_000, begun, used);
 
     let (begun, used) = (Instant::now(), cpu());

@@ -112,7 +112,7 @@ impl Stored {
             }
             StoreOp::Watch(row) => {
                 self.detached.remove(&row.id);
-                self.rows.insert(row.id, row);
+                self.rows.insert(row.id, *row);
             }
             StoreOp::Detached { watch, since, .. } => {
                 self.detached.insert(watch, since);
