@@ -42,7 +42,7 @@ type Start = fn(&Path, &Path, &Path) -> Result<Runner>;
 pub fn measure(common: &Common) -> Table {
     let head = ["last content lost", "runs to their end", "same content again", "at once"];
     let mut table = Table::new(format!("during-run: {CHANGES} changes in 3 s, a command of 1 s"), &head);
-    table.note("systemd.path needs systemd as process 1 and is left out here");
+    table.note("systemd.path needs systemd as process 1: tests/systemd/path-unit.sh measures it");
     let ways: [(&str, &str, Start); 4] = [
         ("fsmond", "sh", fsmond),
         ("inotifywait", "inotifywait", inotifywait),
