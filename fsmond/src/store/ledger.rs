@@ -26,13 +26,14 @@ const WRITE_UPTO: &str = "UPDATE watch SET upto = ?2 WHERE id = ?1";
 /// A fingerprint that is not given leaves the stored one as it is: the core keeps only a hash of what it has not looked
 /// at just now.
 const WRITE_NODE: &str = "INSERT INTO node (watch, idx, parent, name, type, known, inode, length, mtime, ctime, \
-     state, kind, from_path, trigger, attempts, sweep, mount_point, hidden) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+     state, kind, from_path, trigger, attempts, sweep, mount_point, hidden, share) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
      ON CONFLICT (watch, idx) DO UPDATE SET parent = excluded.parent, name = excluded.name, type = excluded.type, \
      known = excluded.known, inode = COALESCE(excluded.inode, inode), length = COALESCE(excluded.length, length), \
      mtime = COALESCE(excluded.mtime, mtime), ctime = COALESCE(excluded.ctime, ctime), state = excluded.state, \
      kind = excluded.kind, from_path = excluded.from_path, trigger = excluded.trigger, attempts = excluded.attempts, \
-     sweep = excluded.sweep, mount_point = excluded.mount_point, hidden = excluded.hidden";
+     sweep = excluded.sweep, mount_point = excluded.mount_point, hidden = excluded.hidden, \
+     share = excluded.share";
 
 /// Writes a watch's row; how far its ledger is counts only for a new one.
 pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
@@ -95,6 +96,7 @@ pub(super) fn write_checkpoint(conn: &Connection, checkpoint: &Checkpoint) -> Sq
             .maybe_number(pending.map(|p| p.sweep))?
             .value(row.mount_point)?
             .value(row.hidden)?
+            .value(pending.and_then(|p| p.share))?
             .run()?;
     }
     write_watch(conn, &checkpoint.watch)?;
@@ -154,7 +156,7 @@ fn held(row: &Row<'_>) -> Sql<Option<Held>> {
 pub(super) fn nodes(conn: &Connection, watch: WatchId, mut each: impl FnMut(NodeRow)) -> Sql<()> {
     let mut statement = conn.prepare_cached(
         "SELECT idx, parent, name, type, known, inode, length, mtime, ctime, state, kind, from_path, trigger, attempts, sweep, \
-         mount_point, hidden FROM node WHERE watch = ?1 ORDER BY idx",
+         mount_point, hidden, share FROM node WHERE watch = ?1 ORDER BY idx",
     )?;
     let mut rows = statement.query([watch.0])?;
     while let Some(row) = rows.next()? {
@@ -181,6 +183,7 @@ fn node_state(row: &Row<'_>) -> Sql<NodeState> {
         trigger: columns::word(row, 12)?,
         attempts: columns::small(row, 13)?,
         sweep: columns::number(row, 14)?,
+        share: row.get(17)?,
     };
     match state {
         "pending" => Ok(NodeState::Pending(pending)),

@@ -234,4 +234,6 @@ pub struct PendingRow {
     pub attempts: u32,
     /// The number of the sweep or manual request, 0 for changes: part of the event id.
     pub sweep: u64,
+    /// With how many others it may share a batch, where one that it was in has failed.
+    pub share: Option<u32>,
 }

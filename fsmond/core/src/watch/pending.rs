@@ -92,6 +92,7 @@ impl Pending {
             trigger: self.trigger,
             attempts: self.attempts,
             sweep: self.sweep,
+            share: (self.share != u32::MAX).then_some(self.share),
         };
         match self.stage {
             Stage::Failed => NodeState::Failed(row),
@@ -106,6 +107,7 @@ impl Pending {
             from: row.from,
             attempts: row.attempts,
             sweep: row.sweep,
+            share: row.share.unwrap_or(u32::MAX),
             seen,
             stage,
             ..Self::new(row.kind, row.trigger, 0)

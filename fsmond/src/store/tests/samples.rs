@@ -256,6 +256,7 @@ pub(super) fn node(dice: &mut Dice, index: u32) -> NodeRow {
         trigger: dice.one(&TRIGGERS),
         attempts: dice.small(9),
         sweep: dice.below(u64::MAX),
+        share: dice.maybe(|dice| dice.small(9)),
     };
     NodeRow {
         index,
