@@ -9,12 +9,14 @@ use crate::units::{Size, Span, SpanOrOff};
 mod after;
 mod break_after;
 mod check;
+mod keep_runs;
 mod modes;
 mod umask;
 mod words;
 
 pub use after::After;
 pub use break_after::BreakAfter;
+pub use keep_runs::KeepRuns;
 pub use umask::Umask;
 pub use words::{Backend, CatchUp, Existing, Mode, OnSchedule, Order, Stdin};
 
@@ -131,6 +133,8 @@ pub struct Options {
     pub output_max: Option<Size>,
     /// After how many failed runs in a row only one file at a time is tried.
     pub break_after: Option<BreakAfter>,
+    /// How much of the history of its runs is kept; as much as the daemon keeps if not given.
+    pub keep_runs: Option<KeepRuns>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -184,7 +188,8 @@ macro_rules! for_every_option {
             umask,
             nice,
             output_max,
-            break_after
+            break_after,
+            keep_runs
         )
     };
 }
@@ -286,6 +291,7 @@ pub struct Rules {
     pub nice: Option<i32>,
     pub output_max: Size,
     pub break_after: BreakAfter,
+    pub keep_runs: Option<KeepRuns>,
 }
 
 impl Rules {
@@ -345,6 +351,7 @@ impl Rules {
             nice: o.nice,
             output_max: o.output_max.unwrap_or(Size(1 << 20)),
             break_after: o.break_after.unwrap_or_default(),
+            keep_runs: o.keep_runs,
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::spec::{
-    After, Backend, BreakAfter, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, Umask,
+    After, Backend, BreakAfter, CatchUp, Existing, KeepRuns, Mode, OnSchedule, Options, Order, Stdin, Umask,
 };
 use fsmon_protocol::{ApiError, Size, Span, SpanOrOff};
 
@@ -175,6 +175,10 @@ pub struct OptionArgs {
     #[arg(long, value_name = "SIZE", help_heading = "The command")]
     output_max: Option<Size>,
 
+    /// How much of the history of its runs is kept: so many runs, or those of so long (500, 30d) [default: as the daemon]
+    #[arg(long, value_name = "N|D", help_heading = "The command")]
+    keep_runs: Option<KeepRuns>,
+
     /// Folder the command runs in [default: the root of the watch; / for workers]
     #[arg(long, value_name = "DIR", help_heading = "The command")]
     cwd: Option<std::path::PathBuf>,
@@ -296,6 +300,7 @@ impl OptionArgs {
             umask: self.umask,
             nice: self.nice,
             output_max: self.output_max,
+            keep_runs: self.keep_runs,
             break_after: self.break_after,
             order: self.order,
             key: self.key,

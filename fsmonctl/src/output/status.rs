@@ -319,6 +319,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("backoff", r.backoff.to_string()),
         ("break-after", r.break_after.to_string()),
         ("output-max", r.output_max.to_string()),
+        ("keep-runs", r.keep_runs.map_or_else(|| "as the daemon".to_owned(), |kept| kept.to_string())),
         ("order", r.order.as_str().into()),
         ("on-success", escape(r.on_success.to_string().as_bytes()).into_owned()),
         ("on-failure", escape(r.on_failure.to_string().as_bytes()).into_owned()),

@@ -206,6 +206,7 @@ fn hold_after_damage(
         root: None,
         upto: 0,
         accepting: false,
+        keep_runs: None,
     };
     first.push(Effect::Store(StoreOp::Watch(Box::new(row.clone())), None));
     add(machine, row, defined)

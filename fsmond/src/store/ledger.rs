@@ -12,14 +12,14 @@ use super::columns::{self, Binder, Sql};
 /// A watch whose number said more than its rows hold would forget, in a crash, what lies between.
 const WRITE_WATCH: &str = "INSERT INTO watch (id, name, path, defined_by, only_name, added, baseline_done, \
      paused, last_due, root_fs, root_inode, root_mount, upto, accepting, owed_due, owed_attempts, held, \
-     held_until_root) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+     held_until_root, keep_runs) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
      ON CONFLICT (id) DO UPDATE SET name = excluded.name, path = excluded.path, defined_by = excluded.defined_by, \
      only_name = excluded.only_name, added = excluded.added, baseline_done = excluded.baseline_done, \
      paused = excluded.paused, last_due = excluded.last_due, root_fs = excluded.root_fs, \
      root_inode = excluded.root_inode, root_mount = excluded.root_mount, accepting = excluded.accepting, \
      owed_due = excluded.owed_due, owed_attempts = excluded.owed_attempts, held = excluded.held, \
-     held_until_root = excluded.held_until_root, detached = NULL, behind = NULL";
+     held_until_root = excluded.held_until_root, keep_runs = excluded.keep_runs, detached = NULL, behind = NULL";
 
 const WRITE_UPTO: &str = "UPDATE watch SET upto = ?2 WHERE id = ?1";
 
@@ -57,6 +57,7 @@ pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
         .value(row.owed.map(|owed| owed.attempts))?
         .value(row.held.as_ref().map(|held| &*held.why))?
         .value(row.held.as_ref().map(|held| held.until_root))?
+        .value(row.keep_runs.map(|kept| kept.to_string()).as_deref())?
         .run()
         .map(drop)
 }
@@ -115,7 +116,7 @@ pub(super) fn remove_watch(conn: &Connection, id: WatchId) -> Sql<()> {
 pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
     let mut statement = conn.prepare(
         "SELECT id, name, path, defined_by, only_name, added, baseline_done, paused, last_due, root_fs, root_inode, \
-         root_mount, upto, accepting, owed_due, owed_attempts, held, held_until_root FROM watch ORDER BY id",
+         root_mount, upto, accepting, owed_due, owed_attempts, held, held_until_root, keep_runs FROM watch ORDER BY id",
     )?;
     let rows = statement.query_map((), |row| {
         let root_fs: Option<String> = row.get(9)?;
@@ -142,6 +143,7 @@ pub(super) fn watches(conn: &Connection) -> Sql<Vec<WatchRow>> {
             root,
             upto: columns::number(row, 12)?,
             accepting: row.get(13)?,
+            keep_runs: row.get::<_, Option<String>>(18)?.and_then(|text| text.parse().ok()),
         })
     })?;
     rows.collect()

@@ -7,8 +7,9 @@
 use std::time::{Duration, Instant};
 
 use fsmon_core::io::RunId;
+use fsmon_protocol::spec::KeepRuns;
 use fsmon_protocol::units::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 
 use super::columns::{self, Sql};
 use super::output::Outputs;
@@ -154,12 +155,12 @@ fn take(conn: &Connection, mut volume: Volume, options: StoreOptions, limit: u64
             journal::BYTES_SQL,
             i64::MAX
         ),
-        limit,
+        [limit.cast_signed()],
     )?;
     let ended = candidates(
         conn,
         &format!("SELECT run, started, {} FROM runs WHERE status <> 'started' ORDER BY run LIMIT ?1", runs::BYTES_SQL),
-        limit,
+        [limit.cast_signed()],
     )?;
     let oldest = Timestamp::now().minus(options.keep);
     let (mut last_record, mut gone) = (None, Vec::new());
@@ -182,6 +183,12 @@ fn take(conn: &Connection, mut volume: Volume, options: StoreOptions, limit: u64
             break;
         }
     }
+    for run in beyond_their_watch(conn, limit)? {
+        if !gone.contains(&run.number) {
+            volume.runs = volume.runs.saturating_sub(run.bytes);
+            gone.push(run.number);
+        }
+    }
     let mut rows = gone.len() as u64;
     if let Some(last) = last_record {
         let sql = "DELETE FROM journal WHERE seq <= ?1";
@@ -194,9 +201,33 @@ fn take(conn: &Connection, mut volume: Volume, options: StoreOptions, limit: u64
     Ok(Taken { rows, upto: last_record.unwrap_or(0), volume, runs: gone })
 }
 
-fn candidates(conn: &Connection, sql: &str, limit: u64) -> Sql<Vec<Candidate>> {
+/// Runs that have ended and are more than their watch keeps, or older.
+fn beyond_their_watch(conn: &Connection, limit: u64) -> Sql<Vec<Candidate>> {
+    let mut watches = conn.prepare_cached("SELECT id, keep_runs FROM watch WHERE keep_runs IS NOT NULL")?;
+    let kept: Vec<(u32, String)> =
+        watches.query_map((), |row| Ok((columns::small(row, 0)?, row.get(1)?)))?.collect::<Sql<_>>()?;
+    let mut beyond = Vec::new();
+    for (watch, kept) in kept {
+        let (what, bound) = match kept.parse() {
+            Ok(KeepRuns::Newest(runs)) => (
+                "run <= (SELECT run FROM runs WHERE watch = ?2 AND status <> 'started' ORDER BY run DESC LIMIT 1 OFFSET ?3)",
+                i64::from(runs),
+            ),
+            Ok(KeepRuns::For(span)) => ("started < ?3", Timestamp::now().minus(span.0).0),
+            Err(_) => continue,
+        };
+        let sql = format!(
+            "SELECT run, started, {} FROM runs WHERE watch = ?2 AND status <> 'started' AND {what} ORDER BY run LIMIT ?1",
+            runs::BYTES_SQL
+        );
+        beyond.extend(candidates(conn, &sql, (limit.cast_signed(), watch, bound))?);
+    }
+    Ok(beyond)
+}
+
+fn candidates(conn: &Connection, sql: &str, values: impl Params) -> Sql<Vec<Candidate>> {
     let mut statement = conn.prepare_cached(sql)?;
-    let rows = statement.query_map([limit.cast_signed()], |row| {
+    let rows = statement.query_map(values, |row| {
         Ok(Candidate {
             number: columns::number(row, 0)?,
             time: columns::time(row, 1)?,

@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 9;
+pub(super) const VERSION: i64 = 10;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 9] = [V1, V2, V3, V4, V5, V6, V7, V8, V9];
+const MIGRATIONS: [&str; 10] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -169,6 +169,11 @@ ALTER TABLE watch ADD COLUMN behind INTEGER; -- whether the journal has records 
 /// A batch that failed goes on in halves after a restart too.
 const V9: &str = "
 ALTER TABLE node ADD COLUMN share INTEGER; -- with how many others it may share a batch; none: any number
+";
+
+/// A watch may keep less of the history of its runs than the daemon.
+const V10: &str = "
+ALTER TABLE watch ADD COLUMN keep_runs TEXT; -- a number of runs, or a duration; none: as the daemon
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

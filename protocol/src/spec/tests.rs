@@ -20,7 +20,7 @@ fn written() -> serde_json::Value {
         "mode": "batch", "batch-max": 50, "batch-wait": "7s",
         "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16,
         "order": "name", "key": "^(.)",
-        "umask": "027", "nice": 5, "output-max": "2M", "break-after": 5
+        "umask": "027", "nice": 5, "output-max": "2M", "break-after": 5, "keep-runs": "30d"
     }"#;
     serde_json::from_str(text).unwrap()
 }
@@ -168,4 +168,18 @@ fn every_option_that_can_be_given_can_be_unset_by_its_name() {
     assert!(options.is_empty(), "{options:?}");
     let error = options.unset(&["frobnicate".to_owned()]).unwrap_err();
     assert!(error.message.contains("frobnicate") && error.hint.is_some(), "{error}");
+}
+
+#[test]
+fn how_much_of_the_history_is_kept_is_a_number_or_a_duration() {
+    let read = |value: serde_json::Value| {
+        serde_json::from_value::<Options>(json!({ "keep-runs": value })).map(|o| o.keep_runs)
+    };
+    assert_eq!(read(json!(500)).unwrap(), Some(KeepRuns::Newest(500)));
+    assert_eq!(read(json!("500")).unwrap(), Some(KeepRuns::Newest(500)));
+    assert_eq!(read(json!("2h")).unwrap(), Some(KeepRuns::For(Span::secs(7200))));
+    for bad in [json!(0), json!(-1), json!("some"), json!(1.5), json!("99999999999")] {
+        let said = read(bad.clone()).unwrap_err().to_string();
+        assert!(said.contains("from 1 on"), "{bad}: {said}");
+    }
 }

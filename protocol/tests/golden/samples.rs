@@ -20,7 +20,8 @@ use fsmon_protocol::rpc_types::{
 };
 use fsmon_protocol::run::{Answer, Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{
-    After, Backend, BreakAfter, CatchUp, Existing, Mode, OnSchedule, Options, Order, Rules, Stdin, Umask, WatchSpec,
+    After, Backend, BreakAfter, CatchUp, Existing, KeepRuns, Mode, OnSchedule, Options, Order, Rules, Stdin, Umask,
+    WatchSpec,
 };
 use fsmon_protocol::status::{
     Broken, Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus, Workers,
@@ -201,6 +202,7 @@ pub fn options() -> Options {
         nice: Some(5),
         output_max: Some(Size(2 << 20)),
         break_after: Some(BreakAfter::Runs(5)),
+        keep_runs: Some(KeepRuns::Newest(500)),
     }
 }
 

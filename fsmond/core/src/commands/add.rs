@@ -40,6 +40,7 @@ impl Machine {
             root: None,
             upto: 0,
             accepting: false,
+            keep_runs: None,
         };
         let mut watch = Watch::new(row, spec, &self.settings.defaults)?;
         self.next_watch += 1;

@@ -9,7 +9,7 @@ use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::run::RunStatus;
 use fsmon_protocol::run::Trigger;
-use fsmon_protocol::spec::WatchSpec;
+use fsmon_protocol::spec::{KeepRuns, WatchSpec};
 use fsmon_protocol::status::DefinedBy;
 use fsmon_protocol::units::Timestamp;
 use std::sync::Arc;
@@ -137,6 +137,8 @@ pub struct WatchRow {
     pub upto: u64,
     /// A person said that what is there is right and done, and the reconcile that takes it so is not complete.
     pub accepting: bool,
+    /// How much of the history of its runs is kept.
+    pub keep_runs: Option<KeepRuns>,
 }
 
 /// What is kept of a watch that nothing defined for a while.

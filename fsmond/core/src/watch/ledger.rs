@@ -43,7 +43,8 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(upto: u64) -> Self {
+    /// One that holds everything up to this number; whether the watch's own row is stored otherwise than it is.
+    pub fn new(upto: u64, changed: bool) -> Self {
         Self {
             upto,
             checkpoint: upto,
@@ -52,7 +53,7 @@ impl Ledger {
             fresh: Fresh::new(),
             due: None,
             storing: false,
-            changed: false,
+            changed,
             touched: BTreeSet::new(),
         }
     }

@@ -185,6 +185,7 @@ impl Watch {
             id: row.id,
             name: row.name.clone(),
             spec,
+            ledger: Ledger::new(row.upto, row.keep_runs != rules.keep_runs),
             rules,
             defined_by: row.defined_by,
             root_path,
@@ -221,7 +222,6 @@ impl Watch {
             once: None,
             once_more: Vec::new(),
             clocks: Clocks::new(row.last_due, row.owed),
-            ledger: Ledger::new(row.upto),
             unreadable: 0,
             armed: 0,
             limit: None,
@@ -248,6 +248,7 @@ impl Watch {
             root: self.root_before.clone(),
             upto: self.ledger.checkpoint,
             accepting: self.accepting,
+            keep_runs: self.rules.keep_runs,
         }
     }
 
@@ -271,6 +272,7 @@ impl Watch {
         self.regroup(&old, ctx.now);
         self.other_workers(&old, ctx);
         self.close_breaker(ctx);
+        self.ledger.touch();
         if self.rules.command.is_empty() {
             self.drop_all_pending(ctx);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fsmon_core::io::{RunEndRow, RunRow};
 use fsmon_protocol::event::{Gap, GapReason, What};
 use fsmon_protocol::run::RunStatus;
+use fsmon_protocol::spec::KeepRuns;
 use fsmon_protocol::units::Timestamp;
 
 use super::samples::{event, run_end, run_start, watch};
@@ -59,6 +60,35 @@ fn old_records_and_runs_go_but_not_those_that_are_needed() {
     running.close();
     let mut running = start(dir.path());
     until(&mut running, 5000, &[4, 2]);
+    running.close();
+}
+
+#[test]
+fn a_watch_keeps_so_many_runs_or_those_of_so_long_and_others_keep_theirs() {
+    let dir = folder();
+    let mut running = start_with(dir.path(), KEEP_ALL);
+    let keeps = |id, kept: &str| {
+        let row = WatchRow { keep_runs: Some(kept.parse::<KeepRuns>().unwrap()), ..watch(id) };
+        StoreOp::Watch(Box::new(row))
+    };
+    running.store(vec![keeps(1, "3"), keeps(2, "1h"), StoreOp::Watch(Box::new(watch(3)))]);
+    let file = |run: u64| dir.path().join("output").join(run.to_string());
+    for run in 1..=18 {
+        let ago = Duration::from_secs(if run <= 9 { 7200 } else { 0 });
+        let started = samples::now().minus(ago);
+        let row = RunRow { watch: WatchId(1 + (run % 3) as u32), started, ..run_start(run) };
+        fs::write(file(run), vec![b'x'; 5000]).unwrap();
+        running.store(vec![StoreOp::RunStart(row)]);
+        // The first of each of the first two is never ended.
+        if run != 3 && run != 1 {
+            running.store(vec![StoreOp::RunEnd(RunEndRow { output_bytes: 5000, ..run_end(run, RunStatus::Ok) })]);
+        }
+    }
+    running.close();
+    let mut running = start_with(dir.path(), KEEP_ALL);
+    // Of watch 1 the unfinished one and the newest three, of watch 2 the unfinished one and those of late, of watch 3 all.
+    until(&mut running, 0, &[18, 17, 16, 15, 14, 13, 12, 11, 10, 8, 5, 3, 2, 1]);
+    assert!(file(18).exists() && file(3).exists() && file(2).exists() && !file(6).exists() && !file(4).exists());
     running.close();
 }
 

@@ -9,6 +9,7 @@ use fsmon_protocol::RawPath;
 use fsmon_protocol::event::*;
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::run::{Answer, Outcome, RunStatus, Trigger};
+use fsmon_protocol::spec::KeepRuns;
 use fsmon_protocol::status::DefinedBy;
 use fsmon_protocol::units::Timestamp;
 
@@ -246,6 +247,7 @@ pub(super) fn watch(id: u32) -> WatchRow {
         root: None,
         upto: 0,
         accepting: id % 2 == 1,
+        keep_runs: None,
     }
 }
 
@@ -284,6 +286,7 @@ pub(super) fn checkpoint(dice: &mut Dice, id: u32, upto: u64) -> Checkpoint {
         baseline_done: true,
         held: dice.maybe(|d| Held { why: "why \u{1b}".into(), until_root: d.below(2) == 0 }),
         defined_by: DefinedBy::Config,
+        keep_runs: Some(KeepRuns::Newest(1_000_000)),
         ..watch(id)
     };
     let mut indexes: Vec<u32> = (0..dice.small(12)).map(|_| dice.small(30)).collect();

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::spec::{
-    After, Backend, BreakAfter, CatchUp, Existing, Mode, OnSchedule, Options, Order, Stdin, Umask, WatchSpec,
+    After, Backend, BreakAfter, CatchUp, Existing, KeepRuns, Mode, OnSchedule, Options, Order, Stdin, Umask, WatchSpec,
 };
 use fsmon_protocol::units::{Size, Span, SpanOrOff};
 
@@ -61,6 +61,7 @@ fn every_option() -> Options {
         nice: Some(5),
         output_max: Some(Size(2 << 20)),
         break_after: Some(BreakAfter::Runs(5)),
+        keep_runs: Some(KeepRuns::Newest(500)),
     }
 }
 
