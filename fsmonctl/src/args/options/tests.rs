@@ -71,6 +71,7 @@ fn each_option_arrives() {
         "--nice=-5",
         "--output-max=2M",
         "--break-after=5",
+        "--keep-runs=500",
     ])
     .unwrap();
     let text = serde_json::to_value(&got).unwrap();
