@@ -183,11 +183,11 @@ fn take(conn: &Connection, mut volume: Volume, options: StoreOptions, limit: u64
             break;
         }
     }
-    for run in beyond_their_watch(conn, limit)? {
-        if !gone.contains(&run.number) {
-            volume.runs = volume.runs.saturating_sub(run.bytes);
-            gone.push(run.number);
-        }
+    // Those that go for the daemon's own limits are the oldest, in order.
+    let oldest_left = gone.last().map_or(0, |last| last + 1);
+    for run in beyond_their_watch(conn, limit)?.into_iter().filter(|run| run.number >= oldest_left) {
+        volume.runs = volume.runs.saturating_sub(run.bytes);
+        gone.push(run.number);
     }
     let mut rows = gone.len() as u64;
     if let Some(last) = last_record {

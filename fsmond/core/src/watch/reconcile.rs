@@ -221,8 +221,8 @@ impl Watch {
 
     /// Keeps the findings that still stand; the entries of the others are as any.
     fn keep_standing<T>(&mut self, findings: &mut Vec<T>, id: impl Fn(&T) -> Handle, known: bool) {
-        let stale: Vec<Handle> = findings.iter().map(&id).filter(|&id| self.usable(id, known).is_none()).collect();
-        findings.retain(|finding| self.usable(id(finding), known).is_some());
+        let stale = findings.extract_if(.., |finding| self.usable(id(finding), known).is_none());
+        let stale: Vec<Handle> = stale.map(|finding| id(&finding)).collect();
         self.conclude_deferred(&stale);
     }
 
