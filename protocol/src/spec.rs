@@ -11,6 +11,7 @@ mod break_after;
 mod check;
 mod keep_runs;
 mod modes;
+mod number_or_word;
 mod umask;
 mod words;
 

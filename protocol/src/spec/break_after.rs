@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::number_or_word;
 use crate::path::escape;
 
 /// When what the command needs is taken to be broken.
@@ -53,32 +53,9 @@ impl Serialize for BreakAfter {
 impl<'de> Deserialize<'de> for BreakAfter {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         if d.is_human_readable() {
-            return d.deserialize_any(NumberOrOff);
+            return number_or_word::read(d, "a number of runs from 1 on, or \"off\"");
         }
         let runs = u32::deserialize(d)?;
         Ok(if runs == 0 { Self::Off } else { Self::Runs(runs) })
-    }
-}
-
-/// In a text a number may be written as one, or as a word.
-struct NumberOrOff;
-
-impl Visitor<'_> for NumberOrOff {
-    type Value = BreakAfter;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number of runs from 1 on, or \"off\"")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<BreakAfter, E> {
-        text.parse().map_err(E::custom)
-    }
-
-    fn visit_i64<E: Error>(self, runs: i64) -> Result<BreakAfter, E> {
-        self.visit_str(&runs.to_string())
-    }
-
-    fn visit_u64<E: Error>(self, runs: u64) -> Result<BreakAfter, E> {
-        self.visit_str(&runs.to_string())
     }
 }

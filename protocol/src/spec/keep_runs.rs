@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Error, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::number_or_word;
 use crate::path::escape;
 use crate::units::Span;
 
@@ -50,31 +51,8 @@ impl Serialize for KeepRuns {
 impl<'de> Deserialize<'de> for KeepRuns {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         if d.is_human_readable() {
-            return d.deserialize_any(NumberOrSpan);
+            return number_or_word::read(d, "a number of runs from 1 on, or a duration like \"30d\"");
         }
         String::deserialize(d)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// In a text a number may be written as one, or as a word.
-struct NumberOrSpan;
-
-impl Visitor<'_> for NumberOrSpan {
-    type Value = KeepRuns;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number of runs from 1 on, or a duration like \"30d\"")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<KeepRuns, E> {
-        text.parse().map_err(E::custom)
-    }
-
-    fn visit_i64<E: Error>(self, runs: i64) -> Result<KeepRuns, E> {
-        self.visit_str(&runs.to_string())
-    }
-
-    fn visit_u64<E: Error>(self, runs: u64) -> Result<KeepRuns, E> {
-        self.visit_str(&runs.to_string())
     }
 }
