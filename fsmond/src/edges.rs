@@ -54,7 +54,8 @@ pub trait StoreEdge: Send {
 
 /// Running commands.
 pub trait RunnerEdge: Send {
-    /// Starts a command; [`Input::RunEnded`] comes exactly once, also if it could not be started.
+    /// Starts a command; [`Input::RunEnded`] comes exactly once, also if it could not be started, or in its place
+    /// [`Input::RunVanished`].
     fn spawn(&mut self, request: Box<SpawnRequest>);
     /// Ends a run: TERM to its whole group, grace, KILL. No effect on one that has ended.
     fn end(&mut self, run: RunId);

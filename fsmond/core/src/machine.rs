@@ -226,6 +226,14 @@ impl Machine {
                     store_end(ended.run, &run, status, Some(&ended), None, &mut ctx);
                 }
             }
+            Input::RunVanished(run) => {
+                let watch = self.shared.runs.get(run).map(|run| run.watch);
+                if let Some(watch) = watch.filter(|watch| self.watches.contains_key(watch)) {
+                    self.with(watch, now, out, |watch, ctx| watch.on_run_vanished(run, ctx));
+                } else {
+                    self.end_unstarted(run, now, out);
+                }
+            }
             Input::PutAway { watch, node, result } => {
                 self.with(watch, now, out, |watch, ctx| watch.on_put_away(node, result, ctx));
             }
@@ -240,18 +248,22 @@ impl Machine {
             Ack::RunStart(watch, run) => {
                 if self.watches.contains_key(&watch) {
                     self.with(watch, now, out, |watch, ctx| watch.on_run_recorded(run, ctx));
-                } else if let Some(gone) = self.shared.runs.remove(run) {
-                    // It was not started: where the watch may come back, its file still waits.
-                    let back = self.detached.contains_key(&watch);
-                    let status = if back { RunStatus::Interrupted } else { RunStatus::Vanished };
-                    let mut ctx = Ctx { now, out, shared: &mut self.shared };
-                    store_end(run, &gone, status, None, None, &mut ctx);
+                } else {
+                    self.end_unstarted(run, now, out);
                 }
             }
             Ack::RunEnd(watch, run) => self.with(watch, now, out, |watch, ctx| watch.on_end_recorded(run, ctx.now)),
             Ack::Checkpoint(watch) => self.with(watch, now, out, |watch, _| watch.on_checkpoint_stored()),
             Ack::Command(token) => self.keep_promise(now, token, out),
         }
+    }
+
+    /// Ends a run that was not started and whose watch is no more: where that may come back, its file still waits.
+    fn end_unstarted(&mut self, id: RunId, now: Now, out: &mut Vec<Effect>) {
+        let Some(run) = self.shared.runs.remove(id) else { return };
+        let back = self.detached.contains_key(&run.watch);
+        let status = if back { RunStatus::Interrupted } else { RunStatus::Vanished };
+        store_end(id, &run, status, None, None, &mut Ctx { now, out, shared: &mut self.shared });
     }
 
     /// Does something with a watch, if there is one of this number, and remembers that it was touched.

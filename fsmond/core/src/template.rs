@@ -11,13 +11,15 @@
 //!   `{old_path}` are absolute and never need it.
 //! - A run for many files takes `{paths}`, an argument of its own in whose place all their paths stand, and no
 //!   placeholder of one file.
+//! - `{fd}` names no path of the file but the open file itself, which whoever starts the process hands to it.
 //! - The program takes no placeholder, and neither does text that a shell or another interpreter reads as code: see
-//!   [`check`].
+//!   [`check_command`].
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use fsmon_protocol::spec::Mode;
+use fsmon_protocol::event::EventKind;
+use fsmon_protocol::spec::{Mode, OnSchedule, Rules};
 use fsmon_protocol::{ApiError, RawPath};
 
 mod code;
@@ -37,6 +39,8 @@ pub struct Values<'a> {
     pub trigger: &'a str,
     /// Name of the watch.
     pub watch: &'a str,
+    /// Where the process finds the file open.
+    pub opened: &'a str,
 }
 
 /// One placeholder.
@@ -54,15 +58,19 @@ enum Placeholder {
     Trigger,
     Watch,
     Paths,
+    Fd,
 }
 
 /// How the paths of a batch are written.
 const PATHS: &str = "{paths}";
+/// How the open file is written.
+const FD: &str = "{fd}";
 
 /// Every placeholder by how it is written: the absolute path of the file; the path relative to the root; the last
 /// component; that without, and only, its last extension (`.bashrc` has none); the absolute folder of the file; the
-/// root; the absolute path before a rename; what happened; why the run is made; the watch's name; the paths of a batch.
-const PLACEHOLDERS: [(&str, Placeholder); 12] = [
+/// root; the absolute path before a rename; what happened; why the run is made; the watch's name; the paths of a batch;
+/// the file opened.
+const PLACEHOLDERS: [(&str, Placeholder); 13] = [
     ("{path}", Placeholder::Path),
     ("{rel}", Placeholder::Rel),
     ("{name}", Placeholder::Name),
@@ -75,6 +83,7 @@ const PLACEHOLDERS: [(&str, Placeholder); 12] = [
     ("{trigger}", Placeholder::Trigger),
     ("{watch}", Placeholder::Watch),
     (PATHS, Placeholder::Paths),
+    (FD, Placeholder::Fd),
 ];
 
 impl Values<'_> {
@@ -100,6 +109,7 @@ impl Values<'_> {
             Placeholder::Watch => out.extend_from_slice(self.watch.as_bytes()),
             // It stands alone, where it stands at all.
             Placeholder::Paths => {}
+            Placeholder::Fd => out.extend_from_slice(self.opened.as_bytes()),
         }
         if start == 0 && out.first() == Some(&b'-') {
             out.splice(0..0, *b"./");
@@ -107,11 +117,33 @@ impl Values<'_> {
     }
 }
 
+/// Refuses the command of rules that no run of theirs could have: see below. And a file that cannot be opened, since
+/// it was deleted or there is none, takes no `{fd}`.
+pub fn check_command(rules: &Rules) -> Result<(), ApiError> {
+    check(&rules.command, rules.mode)?;
+    if !takes_file(&rules.command) {
+        return Ok(());
+    }
+    let refuse = |why: &str, hint: &str| {
+        Err(ApiError::usage(format!("{FD} is the file opened for its run, and {why}")).hint(hint))
+    };
+    if rules.on_schedule == OnSchedule::Once {
+        return refuse("with on-schedule once a run is for no file", "leave one of the two out");
+    }
+    if rules.kinds.contains(&EventKind::Delete) {
+        return refuse(
+            "one that was deleted can't be opened",
+            "leave delete out of --kinds, or make a second watch for what is deleted, with another --name",
+        );
+    }
+    Ok(())
+}
+
 /// Refuses a command in which the name of a file would be run: a placeholder in the program, or in text that a
 /// program known to read code from its arguments would take as code (shells after `-c`, also behind `env`, `nice` and
 /// the like, and interpreters such as `python -c`); and one with a placeholder for which a run of this mode has no
 /// value. An empty list is no command and fine.
-pub fn check(argv: &[String], mode: Mode) -> Result<(), ApiError> {
+fn check(argv: &[String], mode: Mode) -> Result<(), ApiError> {
     let Some(program) = argv.first() else { return Ok(()) };
     if let Some(placeholder) = first_placeholder(program) {
         return Err(ApiError::usage(format!(
@@ -167,8 +199,13 @@ pub fn takes_paths(argv: &[String]) -> bool {
     argv.iter().any(|word| word == PATHS)
 }
 
+/// Whether the file is to be opened for the command.
+pub fn takes_file(argv: &[String]) -> bool {
+    argv.iter().skip(1).any(|word| word.contains(FD))
+}
+
 /// The argv for one file: as many arguments as the template has, or one more where the path is appended. Assumes a
-/// template that [`check`] has accepted.
+/// template that [`check_command`] has accepted.
 pub fn expand(argv: &[String], values: &Values<'_>, append_path: bool) -> Vec<OsString> {
     let mut found = false;
     let mut out = Vec::with_capacity(argv.len() + 1);

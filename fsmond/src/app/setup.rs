@@ -170,7 +170,7 @@ pub fn load_config(file: &ConfigFile, one_watch: bool) -> Result<Config, ConfigE
 
 /// What only the core can say about rules: whether it understands their globs and their command.
 pub fn check_rules(rules: &Rules) -> Result<(), ApiError> {
-    template::check(&rules.command, rules.mode)?;
+    template::check_command(rules)?;
     Plan::new(rules)?;
     fsmon_core::lanes::pattern(rules)?;
     Filter::new(rules).map(drop)

@@ -29,7 +29,7 @@ pub enum Effect {
     /// Store something. Operations are stored in order; where there is an ack, [`super::Input::Stored`] brings it back
     /// once the operation is durable.
     Store(StoreOp, Option<Ack>),
-    /// Start a command. Answered by [`super::Input::RunEnded`].
+    /// Start a command. Answered by [`super::Input::RunEnded`], or [`super::Input::RunVanished`].
     Spawn(Box<SpawnRequest>),
     /// End a running command: TERM, grace, KILL.
     EndRun(RunId),

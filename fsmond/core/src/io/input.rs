@@ -33,6 +33,8 @@ pub enum Input {
     StoreState(Option<String>),
     /// A command ended.
     RunEnded(RunEnded),
+    /// A command was not started: its file was gone when it was to be opened for it.
+    RunVanished(RunId),
     /// The answer to [`super::Effect::PutAway`].
     PutAway {
         /// The watch.

@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use fsmon_protocol::ErrorKind;
+use fsmon_protocol::spec::Options;
 
 use super::*;
 
@@ -11,7 +12,7 @@ fn argv(words: &[&str]) -> Vec<String> {
 }
 
 fn values<'a>(root: &'a [u8], rel: &'a [u8]) -> Values<'a> {
-    Values { root, rel, old_path: None, event: "modify", trigger: "file_change", watch: "data" }
+    Values { root, rel, old_path: None, event: "modify", trigger: "file_change", watch: "data", opened: "/dev/fd/3" }
 }
 
 fn expanded(words: &[&str], values: &Values<'_>) -> Vec<Vec<u8>> {
@@ -38,6 +39,8 @@ fn every_placeholder_has_its_value() {
         ("{event}", "modify"),
         ("{trigger}", "file_change"),
         ("{watch}", "data"),
+        ("{fd}", "/dev/fd/3"),
+        ("--in={fd}", "--in=/dev/fd/3"),
         ("a{event}b{watch}c", "amodifybdatac"),
         ("--out={dir}/{stem}.json", "--out=/data/in/x/report.tar.json"),
         // Everything else stays.
@@ -137,6 +140,8 @@ fn code_takes_no_placeholder() {
         &["fish", "--command={rel}"],
         &["fish", "--command", "echo {rel}"],
         &["fish", "-c{rel}"],
+        &["{fd}"],
+        &["sh", "-c", "cat {fd}"],
         &["env", "sh", "-c", "{path}"],
         &["env", "-i", "A=b", "/bin/bash", "-xc", "{path}"],
         &["/usr/bin/env", "-S", "sh -c", "{path}"],
@@ -186,6 +191,7 @@ fn arguments_take_placeholders() {
         &["cmd"],
         &["cmd", "{path}", "--x={name}"],
         &["sh", "-c", "cat \"$1\"", "sh", "{path}"],
+        &["sh", "-c", "cat \"$1\"", "sh", "{fd}"],
         &["bash", "-euo", "pipefail", "-c", "x ${y} {} {pth}", "bash", "{path}", "{event}"],
         &["sh", "script.sh", "{path}"],
         &["sh", "script.sh", "-c", "{path}"],
@@ -216,7 +222,7 @@ fn arguments_take_placeholders() {
 
 #[test]
 fn a_batch_takes_its_paths_as_arguments_and_nothing_of_one_file() {
-    let values = Values { root: b"/w", rel: b"", old_path: None, event: "modify", trigger: "manual", watch: "w" };
+    let values = Values { trigger: "manual", watch: "w", ..values(b"/w", b"") };
     let paths: Vec<RawPath> = [&b"/w/a b"[..], b"/w/\xff", b"/w/{root}"].map(RawPath::from).into();
     let expand = |words: &[&str]| expand_batch(&argv(words), &values, paths.iter());
     let expected = |before: &[&str], after: &[&str]| -> Vec<OsString> {
@@ -235,6 +241,8 @@ fn a_batch_takes_its_paths_as_arguments_and_nothing_of_one_file() {
     for (words, mode, says) in [
         (&["import", "{path}"][..], Mode::Batch, "about one file"),
         (&["import", "--of={name}"], Mode::Batch, "about one file"),
+        (&["import", "{fd}"], Mode::Batch, "about one file"),
+        (&["import", "{fd}"], Mode::Worker, "JSON line"),
         (&["import", "--files={paths}"], Mode::Batch, "only a part"),
         (&["import", "{paths}", "{paths}"], Mode::Batch, "twice"),
         (&["sh", "-c", "{paths}"], Mode::Batch, "code"),
@@ -247,4 +255,21 @@ fn a_batch_takes_its_paths_as_arguments_and_nothing_of_one_file() {
         let text = format!("{} {}", error.message, error.hint.unwrap_or_default());
         assert!(text.contains(says), "{words:?}: {text}");
     }
+}
+
+#[test]
+fn what_cannot_be_opened_is_not_asked_for_opened() {
+    let rules =
+        |words: &[&str], options: Options| Rules::from_options(&Options { command: Some(argv(words)), ..options });
+    let with_deletes = || Options { kinds: Some(vec![EventKind::Create, EventKind::Delete]), ..Options::default() };
+    let once = || Options { on_schedule: Some(OnSchedule::Once), ..Options::default() };
+    for options in [with_deletes(), once(), Options::default()] {
+        check_command(&rules(&["import", "{path}", "{pth}"], options)).unwrap();
+    }
+    check_command(&rules(&["import", "--in={fd}", "{name}"], Options::default())).unwrap();
+    for (options, says) in [(with_deletes(), "deleted"), (once(), "on-schedule once")] {
+        let error = check_command(&rules(&["import", "--in={fd}"], options)).unwrap_err();
+        assert!(error.message.contains(says) && error.hint.is_some(), "{error:?}");
+    }
+    assert!(takes_file(&argv(&["import", "x{fd}"])) && !takes_file(&argv(&["{fd}", "{path}"])));
 }

@@ -157,6 +157,7 @@ impl Watch {
             self.ledger.touched.remove(&at);
             return;
         }
+        let known = self.tree.node(at).has(Flags::KNOWN);
         if self.ledger.touched.contains(&at) || pending.seen != given {
             // It changed while that run was going: one more is due.
             return;
@@ -166,8 +167,8 @@ impl Watch {
                 self.processed(run.run, at, ctx);
                 self.owe_putting_away(at, ctx.now);
             }
-            RunStatus::Vanished => self.resolve(at, crate::sweep::Verdict::Ok, ctx),
-            RunStatus::Retry => pending.attempts = run.attempt,
+            RunStatus::Vanished if !known => self.resolve(at, crate::sweep::Verdict::Ok, ctx),
+            RunStatus::Vanished | RunStatus::Retry => pending.attempts = run.attempt,
             RunStatus::Failed => {
                 pending.attempts = run.attempt;
                 self.pending.set_stage(at, Stage::Failed, u64::MAX);

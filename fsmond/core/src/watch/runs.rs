@@ -162,6 +162,11 @@ impl Watch {
         self.end_run(ended.run, status, Some(ended), ctx);
     }
 
+    /// A command was not started, since its file was gone when it was to be opened.
+    pub fn on_run_vanished(&mut self, id: RunId, ctx: &mut Ctx<'_>) {
+        self.end_run(id, RunStatus::Vanished, None, ctx);
+    }
+
     /// Records the end of a run and what follows for its files.
     fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
         let Some(run) = ctx.shared.runs.remove(id) else { return };
@@ -190,6 +195,11 @@ impl Watch {
         let attempt = self.pending.get(at).map_or(1, |pending| pending.attempts + 1);
         match status {
             RunStatus::Ok => self.processed(id, at, ctx),
+            RunStatus::Vanished if self.tree.node(at).has(Flags::KNOWN) => {
+                // Nothing has told so yet: the look before the next attempt shows whether it stays gone.
+                self.answer_waiters(at, Verdict::Vanished, ctx);
+                self.retry(at, attempt, status, ctx);
+            }
             RunStatus::Vanished => self.resolve(at, Verdict::Vanished, ctx),
             RunStatus::Failed => self.set_aside(id, at, attempt, ctx),
             RunStatus::Interrupted => self.pending.set_stage(at, Stage::Settling, ctx.now.mono),

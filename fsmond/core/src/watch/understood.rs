@@ -45,7 +45,7 @@ pub fn understand(options: &Options, defaults: &Options) -> Result<Understood, A
     let rules = Rules::from_options(&options.clone().or(defaults));
     rules.check()?;
     options.check_mode(rules.mode)?;
-    template::check(&rules.command, rules.mode)?;
+    template::check_command(&rules)?;
     let filter = Filter::new(&rules)?;
     let plan = Plan::new(&rules)?;
     let key = lanes::pattern(&rules)?;

@@ -458,7 +458,8 @@ impl Daemon {
         let run = ids[which % ids.len()];
         let given = self.running.remove(&run).unwrap();
         // A command that does not find its files fails.
-        let well = well && given.iter().all(|file| file.version != 1 || file.deleted);
+        let gone = given.iter().any(|file| file.version == 1 && !file.deleted);
+        let well = well && !gone;
         if well {
             self.processed.extend(given.into_iter().map(|file| (file.path, file.version)));
         }
@@ -467,7 +468,10 @@ impl Daemon {
             (Mode::Worker, false) => Outcome::WorkerFailed("exit 1".into()),
             (_, well) => Outcome::Exited(i32::from(!well)),
         };
-        self.step(disk, Input::RunEnded(RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 }));
+        let ended = RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 };
+        // Or it is not even started.
+        let vanished = gone && self.sort.mode == Mode::Each && run % 2 == 0;
+        self.step(disk, if vanished { Input::RunVanished(run) } else { Input::RunEnded(ended) });
         true
     }
 

@@ -426,8 +426,8 @@ impl Daemon {
         Ok(true)
     }
 
-    /// Ends the command that runs for this file, or for a batch with it.
-    pub fn end_run(&mut self, path: &str, outcome: Ended) -> Result<(), String> {
+    /// Ends the command that runs for this file, or for a batch with it; none: it could not be started, for want of it.
+    pub fn end_run(&mut self, path: &str, outcome: Option<Ended>) -> Result<(), String> {
         let is = |request: &SpawnRequest| {
             let own = request.root.join(request.rel.as_bytes());
             own.text() == path || paths(request).iter().any(|other| other.text() == path)
@@ -435,7 +435,8 @@ impl Daemon {
         let found = self.running.iter().find(|(_, request)| is(request)).map(|(&run, _)| run);
         let run = found.ok_or(format!("no command runs for {path}"))?;
         self.running.remove(&run);
-        self.step(Input::RunEnded(RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 }))?;
+        let ended = |outcome| RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 };
+        self.step(outcome.map_or(Input::RunVanished(run), |outcome| Input::RunEnded(ended(outcome))))?;
         self.pump()
     }
 

@@ -420,10 +420,11 @@ impl Story {
                 None,
             ),
             ("breaks", _) => Ended::WorkerFailed("exit 1".to_owned()),
+            ("vanished", _) => return self.daemon.end_run(&self.full(path), None),
             ("unstarted", _) => Ended::NotStarted("no such program".to_owned()),
             (other, _) => return Err(format!("no command ends by '{other}'")),
         };
-        self.daemon.end_run(&self.full(path), outcome)
+        self.daemon.end_run(&self.full(path), Some(outcome))
     }
 
     /// `up WATCH 1/2`: so many of its workers are there.
