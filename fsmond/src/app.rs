@@ -35,6 +35,7 @@ use crate::host::log::{self, LogHandle, OnOpen};
 use crate::host::memory;
 use crate::host::notify;
 use crate::host::signals::{Signals, undo_inherited};
+use crate::runner::keep_number;
 use crate::watch::OwnFiles;
 use failure::Failure;
 pub use setup::check_rules;
@@ -50,6 +51,7 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// The whole program. Gives the code to end with: 0, 1 (failed), 2 (usage), 78 (bad config).
 pub fn main() -> ExitCode {
     undo_inherited();
+    keep_number();
     memory::give_back_at_once();
     let args = Args::parse();
     if let Some(Err(error)) = args.user.as_deref().map(become_user) {

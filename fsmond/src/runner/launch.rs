@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use fsmon_protocol::spec::Rules;
 
 use super::environment::Environment;
+use super::handed::Handed;
 use super::leader::Leader;
 use super::run_as::Account;
 use super::{manners, program, trust};
@@ -21,6 +22,38 @@ pub(super) struct Launch<'a> {
     pub(super) environment: &'a Environment,
     pub(super) account: Option<&'a Account>,
     pub(super) rules: &'a Rules,
+    /// The file that it is handed open.
+    pub(super) handed: Option<&'a Handed>,
+}
+
+/// Why it was not started.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotStarted {
+    /// The file that it was to be handed is gone.
+    Vanished,
+    /// In a sentence.
+    Because(String),
+}
+
+impl From<String> for NotStarted {
+    fn from(why: String) -> Self {
+        Self::Because(why)
+    }
+}
+
+impl From<NotStarted> for String {
+    fn from(why: NotStarted) -> Self {
+        match why {
+            NotStarted::Vanished => "the file that it was to be handed is gone".to_owned(),
+            NotStarted::Because(why) => why,
+        }
+    }
+}
+
+impl From<&str> for NotStarted {
+    fn from(why: &str) -> Self {
+        Self::Because(why.to_owned())
+    }
 }
 
 /// Where it reads and writes.
@@ -38,7 +71,7 @@ pub(super) fn no_pipe(error: io::Error) -> String {
 
 impl Launch<'_> {
     /// Starts it; blocks. Needs a runtime.
-    pub(super) fn start(&self, ends: impl FnOnce() -> Result<Ends, String>) -> Result<Leader, String> {
+    pub(super) fn start(&self, ends: impl FnOnce() -> Result<Ends, String>) -> Result<Leader, NotStarted> {
         let name = self.argv.first().ok_or("the watch has no command")?;
         let file = program::find(name, self.folder, self.environment)?;
         if trust::matters() {
@@ -54,10 +87,21 @@ impl Launch<'_> {
             account.own(&stdout).and_then(|()| account.own(&stderr)).map_err(no_pipe)?;
             account.put_on(&mut command);
         }
+        // After it has become somebody else: whose rights decide.
+        if let Some(handed) = self.handed {
+            handed.put_on(&mut command);
+        }
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         Leader::start(&mut command).map_err(|error| {
-            let why = program::explain(&error, &file, self.folder);
-            self.account.map_or_else(|| why.clone(), |account| format!("as user {}: {why}", account.uid))
+            let why = match self.handed.and_then(|handed| handed.explain(&error)) {
+                Some(NotStarted::Vanished) => return NotStarted::Vanished,
+                Some(NotStarted::Because(why)) => why,
+                None => program::explain(&error, &file, self.folder),
+            };
+            NotStarted::Because(match self.account {
+                Some(account) => format!("as user {}: {why}", account.uid),
+                None => why,
+            })
         })
     }
 }

@@ -26,7 +26,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
-use super::launch::{Ends, Launch, no_pipe};
+use super::handed::{self, Handed};
+use super::launch::{Ends, Launch, NotStarted, no_pipe};
 use super::leader::Leader;
 use super::leftovers::{Leftover, end_leftovers};
 use super::output::Capture;
@@ -53,15 +54,15 @@ struct Started {
     feed: Option<Feed>,
 }
 
-/// Runs one command to its end.
+/// Runs one command to its end; none, where its file was gone before it could be started.
 pub(super) async fn run(
     request: Arc<SpawnRequest>,
     shared: Arc<Shared>,
     mut wish: watch::Receiver<Option<End>>,
-) -> RunEnded {
+) -> Option<RunEnded> {
     let run = request.run;
     let ended =
-        |outcome, ms, (output_bytes, output_dropped)| RunEnded { run, outcome, ms, output_bytes, output_dropped };
+        |outcome, ms, (output_bytes, output_dropped)| Some(RunEnded { run, outcome, ms, output_bytes, output_dropped });
     if wish.borrow().is_some() {
         return ended(Outcome::Interrupted, 0, (0, 0));
     }
@@ -72,7 +73,8 @@ pub(super) async fn run(
     let started = tokio::task::spawn_blocking(move || start(&request, &shared)).await;
     let Started { mut leader, mut output, feed } = match started {
         Ok(Ok(started)) => started,
-        Ok(Err(why)) => return ended(Outcome::NotStarted(why), 0, (0, 0)),
+        Ok(Err(NotStarted::Vanished)) => return None,
+        Ok(Err(NotStarted::Because(why))) => return ended(Outcome::NotStarted(why), 0, (0, 0)),
         Err(error) => {
             return ended(Outcome::NotStarted(format!("starting it failed within fsmond: {error}")), 0, (0, 0));
         }
@@ -243,7 +245,7 @@ fn check_places(request: &SpawnRequest) -> Result<(), String> {
 }
 
 /// Starts a command; blocks. Within a runtime's blocking thread.
-fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
+fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, NotStarted> {
     let values = Values {
         root: request.root.as_bytes(),
         rel: request.rel.as_bytes(),
@@ -251,6 +253,7 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
         event: request.kind.as_str(),
         trigger: request.trigger.as_str(),
         watch: &request.watch_name,
+        opened: handed::PLACE,
     };
     let argv = match batch_of(request) {
         Some(files) => template::expand_batch(&request.rules.command, &values, files.iter().map(|file| &file.path)),
@@ -261,12 +264,14 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, String> {
     if trust::matters() && account.is_none() {
         check_places(request)?;
     }
+    let handed = Handed::of(request)?;
     let launch = Launch {
         argv: &argv,
         folder: environment::folder(&request.rules, request.root.as_path()),
         environment: &environment,
         account: account.as_ref(),
         rules: &request.rules,
+        handed: handed.as_ref(),
     };
     let mut pipes = None;
     let leader = launch.start(|| {

@@ -1,10 +1,10 @@
 //! Runs commands: each in a process group of its own, with a clean environment, bounded output and a bounded time.
 //!
 //! To follow one run read `life`, and one worker `worker` (`workers`: those of a watch); around them are `environment`,
-//! `program` and `launch` (what is started), `leader`, `exit` and `stragglers` (its processes), `output` and `stdin` (its pipes), `run_as`, `manners` and `trust` (as whom, how, and what
-//! root may run at all). `inherited` keeps what the
-//! daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind. `mover` does
-//! what becomes of a file after its run.
+//! `program` and `launch` (what is started), `leader`, `exit` and `stragglers` (its processes), `output` and `stdin` (its
+//! pipes), `handed` (the file that it finds open), `run_as`, `manners` and `trust` (as whom, how, and what root may run at
+//! all). `inherited` keeps what the daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind. `mover` does
+//! what becomes of a file after its run. `beneath` is how a file below a root is reached.
 //!
 //! Never here: whether and when to run, how often to try again, what a result means. Never a shell. Never a signal to
 //! a number that could be somebody else's by now.
@@ -31,12 +31,15 @@ use tracing::{debug, info};
 use crate::edges::{Inbox, RunnerEdge};
 pub(crate) use doubt::doubt;
 use environment::Environment;
+pub(crate) use handed::keep_number;
 use life::End;
 use workers::{Pool, Wish};
 
+mod beneath;
 mod doubt;
 mod environment;
 mod exit;
+mod handed;
 mod inherited;
 mod launch;
 mod leader;
@@ -269,12 +272,13 @@ async fn supervise(request: Arc<SpawnRequest>, shared: Arc<Shared>, wish: watch:
     let ended = life.await.unwrap_or_else(|_panic| {
         // Its processes were killed when the leader was dropped.
         let outcome = Outcome::NotStarted("a bug in fsmond ended this run: see the log".into());
-        RunEnded { run, outcome, ms: 0, output_bytes: 0, output_dropped: 0 }
+        Some(RunEnded { run, outcome, ms: 0, output_bytes: 0, output_dropped: 0 })
     });
-    debug!(run, outcome = ?ended.outcome, ms = ended.ms, "run ended");
+    debug!(run, ?ended, "run ended");
     shared.running().runs.remove(&run);
+    let input = ended.map_or(Input::RunVanished(run), Input::RunEnded);
     // The engine is gone only when nobody waits for an answer any more.
-    let _ = shared.inbox.send(Input::RunEnded(ended)).await;
+    let _ = shared.inbox.send(input).await;
 }
 
 /// The files of a batch; none where the run is for one file, or for the whole watch.

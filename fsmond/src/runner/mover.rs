@@ -25,9 +25,10 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::beneath::{Blocked, FOLDER, open_folder};
+
 /// So many names are tried for a file whose own is taken.
 const NUMBERS: u32 = 10_000;
-const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
 /// Why it was not done.
 enum Stopped {
@@ -64,14 +65,12 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn find(request: &'a PutAwayRequest) -> Step<Self> {
-        let mut folder = open(request.root.as_path(), OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|error| fault("open", request.root.as_path(), error))?;
-        for name in folders(request) {
-            folder = openat(&folder, name, FOLDER, Mode::empty()).map_err(|error| match error {
-                Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Stopped::Gone,
-                error => fault("open", Path::new(name), error),
-            })?;
-        }
+        let root = request.root.as_path();
+        let folder = open_folder(root, folders(request), OFlags::RDONLY).map_err(|blocked| match blocked {
+            Blocked { step: 0, error } => fault("open", root, error),
+            Blocked { error: Errno::NOENT | Errno::NOTDIR | Errno::LOOP, .. } => Stopped::Gone,
+            Blocked { step, error } => fault("open", &folders(request).take(step).collect::<PathBuf>(), error),
+        })?;
         let name = request.rel.as_path().file_name().ok_or(Stopped::Gone)?;
         Ok(Self { folder, name, given: request.given })
     }

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 mod ending;
+mod handed;
 mod hygiene;
 mod run_as;
 mod speed;
@@ -36,6 +37,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        keep_number();
         let (root, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (sender, inbox) = mpsc::channel(16);
         let output_dir = output.path().join("runs");

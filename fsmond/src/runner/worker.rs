@@ -150,6 +150,7 @@ fn start(
         event: "",
         trigger: "",
         watch: &request.watch_name,
+        opened: "",
     };
     let argv: Vec<OsString> = template::expand(&request.rules.command, &values, false);
     let account = request.rules.run_as.as_deref().map(Account::find).transpose()?;
@@ -157,7 +158,8 @@ fn start(
     let folder = environment::folder(&request.rules, request.root.as_path());
     let mut pipes = None;
     let rules = &request.rules;
-    let launch = Launch { argv: &argv, folder, environment: &environment, account: account.as_ref(), rules };
+    let (environment, account) = (&environment, account.as_ref());
+    let launch = Launch { argv: &argv, folder, environment, account, rules, handed: None };
     let leader = launch.start(|| {
         let (stdin, lines) = io::pipe().map_err(no_pipe)?;
         let (answers, stdout) = io::pipe().map_err(no_pipe)?;
