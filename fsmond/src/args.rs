@@ -61,8 +61,8 @@ pub struct Args {
 
     /// The command to run for each changed file of --watch, after --
     ///
-    /// {path} {rel} {name} {stem} {ext} {dir} {root} {old_path} {event} {trigger} {watch} are replaced; without any of them
-    /// the path is appended.
+    /// {path} {rel} {name} {stem} {ext} {dir} {root} {old_path} {event} {trigger} {watch} are replaced, and {fd} by a path to
+    /// the file opened; without any of them the path is appended.
     /// Never a shell.
     #[allow(clippy::doc_markdown, reason = "the text is help to be read plain")]
     #[arg(last = true, value_name = "COMMAND", requires = "watch")]

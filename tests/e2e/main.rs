@@ -16,6 +16,7 @@ mod doctor;
 mod dry_run;
 mod explain;
 mod fresh_folders;
+mod handed;
 mod history;
 mod ledger;
 mod manager;
