@@ -119,7 +119,9 @@ impl Handed {
             Errno::NOTDIR | Errno::LOOP | Errno::MLINK if step > 0 => because(format!(
                 "{path} is a symbolic link by now, or no folder, and {{fd}} is opened through none: nothing was read"
             )),
-            Errno::ACCESS | Errno::PERM => because(format!("{path} may not be opened for the command: see its mode")),
+            Errno::ACCESS | Errno::PERM => because(format!(
+                "{path} may not be opened for the command: see its mode and those of the folders above"
+            )),
             Errno::AGAIN => because(format!("{path} is held by somebody who has a lease on it")),
             error => because(format!("{path} can't be opened for the command: {}", io::Error::from(error))),
         }

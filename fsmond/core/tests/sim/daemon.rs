@@ -470,7 +470,7 @@ impl Daemon {
         };
         let ended = RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 };
         // Or it is not even started.
-        let vanished = gone && self.sort.mode == Mode::Each && run % 2 == 0;
+        let vanished = gone && self.sort.mode == Mode::Each && run.is_multiple_of(2);
         self.step(disk, if vanished { Input::RunVanished(run) } else { Input::RunEnded(ended) });
         true
     }
