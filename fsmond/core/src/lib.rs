@@ -7,6 +7,7 @@ mod backoff;
 mod commands;
 pub mod filter;
 pub mod ident;
+pub mod ignores;
 pub mod io;
 pub mod judge;
 pub mod lanes;
