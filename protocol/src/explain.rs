@@ -38,6 +38,8 @@ pub enum Rule {
     Pseudo,
     /// Something above it is no folder. What a symbolic link leads to is not below it.
     Through,
+    /// An ignore file in the tree ignores it, or a folder above it; or it is git's own.
+    Gitignore,
 }
 
 impl Rule {
@@ -60,6 +62,7 @@ impl Rule {
             Self::Own => "own",
             Self::Pseudo => "pseudo",
             Self::Through => "through",
+            Self::Gitignore => "gitignore",
         }
     }
 }
@@ -73,6 +76,8 @@ pub struct Ruling {
     pub pattern: Option<String>,
     /// Where it was decided: the path itself, or a folder above it.
     pub at: RawPath,
+    /// The ignore file that the pattern is from, and its line there.
+    pub line: Option<(RawPath, u32)>,
 }
 
 /// What is at the path now.

@@ -136,6 +136,8 @@ pub struct Options {
     pub break_after: Option<BreakAfter>,
     /// How much of the history of its runs is kept; as much as the daemon keeps if not given.
     pub keep_runs: Option<KeepRuns>,
+    /// Whether the ignore files in the tree (`.gitignore`) leave files and folders out.
+    pub gitignore: Option<bool>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -190,7 +192,8 @@ macro_rules! for_every_option {
             nice,
             output_max,
             break_after,
-            keep_runs
+            keep_runs,
+            gitignore
         )
     };
 }
@@ -293,6 +296,7 @@ pub struct Rules {
     pub output_max: Size,
     pub break_after: BreakAfter,
     pub keep_runs: Option<KeepRuns>,
+    pub gitignore: bool,
 }
 
 impl Rules {
@@ -353,6 +357,7 @@ impl Rules {
             output_max: o.output_max.unwrap_or(Size(1 << 20)),
             break_after: o.break_after.unwrap_or_default(),
             keep_runs: o.keep_runs,
+            gitignore: o.gitignore.unwrap_or(false),
         }
     }
 }

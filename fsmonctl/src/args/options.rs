@@ -51,6 +51,14 @@ pub struct OptionArgs {
     #[arg(long, overrides_with = "hidden", help_heading = "Which files")]
     no_hidden: bool,
 
+    /// Leave out what the .gitignore files in the tree ignore, and .git itself
+    #[arg(long, overrides_with = "no_gitignore", help_heading = "Which files")]
+    gitignore: bool,
+
+    /// Ask no .gitignore file (the default)
+    #[arg(long, overrides_with = "gitignore", help_heading = "Which files")]
+    no_gitignore: bool,
+
     /// Files already there when the watch is made: taken as done, or run [default: skip]
     #[arg(long, value_name = "WHAT", value_parser = words(EXISTING), help_heading = "Which files")]
     existing: Option<Existing>,
@@ -301,6 +309,7 @@ impl OptionArgs {
             nice: self.nice,
             output_max: self.output_max,
             keep_runs: self.keep_runs,
+            gitignore: either(self.gitignore, self.no_gitignore),
             break_after: self.break_after,
             order: self.order,
             key: self.key,

@@ -32,6 +32,7 @@ EXAMPLES
   fsmonctl add /data --exclude '*.gz' --existing run -- gzip -kf {path}
                                                          also for the files that are there already
   fsmonctl add /in -- sha256sum {fd}                     the very file, opened, whatever others put in its place
+  fsmonctl add ~/src/app --gitignore -- make test        without what git ignores there
   fsmonctl add /data --ready-file '{name}.done' --min-age 5s -- import {path}
                                                          x.csv, once x.csv.done is there
   fsmonctl add /out --break-after 5 -- upload            after 5 failures in a row one file at a time, until one succeeds

@@ -281,6 +281,7 @@ impl Telling<'_> {
                 Rule::Hidden => Some(self.change("hidden", "")),
                 Rule::NoRecursive => Some(self.change("recursive", "")),
                 Rule::MaxDepth => Some(self.change("max-depth", "N")),
+                Rule::Gitignore => Some(self.change("no-gitignore", "")),
                 Rule::Through => Some("add a watch on the folder that it leads to".into()),
                 _ => None,
             },
@@ -316,7 +317,10 @@ impl Telling<'_> {
     fn change(&self, option: &str, value: &str) -> String {
         let name = self.name();
         match self.told.defined_by {
-            DefinedBy::Config => format!("change {option} of '{name}' in the config file, then `fsmonctl reload`"),
+            DefinedBy::Config => {
+                let option = option.strip_prefix("no-").unwrap_or(option);
+                format!("change {option} of '{name}' in the config file, then `fsmonctl reload`")
+            }
             DefinedBy::Runtime => {
                 let list = format!(" takes a new list (`fsmonctl show {name}` has the one there is)");
                 let what = if value == GLOBS { list.as_str() } else { " lets it in" };
@@ -347,6 +351,15 @@ fn kept_out(told: &Explained) -> String {
         (Rule::Own, _) => "it is fsmond's own, which is never watched".into(),
         (Rule::Pseudo, _) => "it is on a pseudo file system, which is never entered".into(),
         (Rule::Through, _) => format!("{it} is no folder; what a symbolic link leads to is not below it"),
+        (Rule::Gitignore, pattern) => {
+            let what = if above { format!("the folder {it}, which is not entered") } else { it };
+            match &ruling.line {
+                Some((file, line)) => {
+                    format!("the pattern {} in line {line} of {file} ignores {what}", pattern.unwrap_or_default())
+                }
+                None => format!("the watch has --gitignore, which leaves out git's own: {what}"),
+            }
+        }
         (Rule::All | Rule::Include | Rule::ReadyFile, _) => "nothing keeps it out".into(),
     }
 }

@@ -113,6 +113,8 @@ pub fn explained(told: &Explained) -> Value {
         ("rule", Some(json!(told.ruling.rule))),
         ("rule_at", Some(json!(told.ruling.at.text()))),
         ("pattern", told.ruling.pattern.as_ref().map(|pattern| json!(pattern))),
+        ("rule_file", told.ruling.line.as_ref().map(|(file, _)| json!(file.text()))),
+        ("rule_line", told.ruling.line.as_ref().map(|(_, line)| json!(line))),
         ("disk", Some(on_disk(&told.disk))),
         ("type", told.known.map(|known| json!(known))),
         ("kind", file.and_then(|file| file.kind).map(|kind| json!(kind))),

@@ -300,6 +300,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("exclude", if r.exclude.is_empty() { "none".into() } else { globs(&r.exclude) }),
         ("recursive", yes(r.recursive)),
         ("hidden", yes(r.hidden)),
+        ("gitignore", yes(r.gitignore)),
         ("kinds", kinds.join(",")),
         ("existing", r.existing.as_str().into()),
         ("settle", r.settle.to_string()),

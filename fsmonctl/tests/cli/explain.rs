@@ -17,6 +17,7 @@ fn kept_out() -> Explained {
             rule: Rule::Exclude,
             pattern: Some("a\u{202e}*".into()),
             at: b"/r/a\x1b[31m".as_slice().into(),
+            line: None,
         },
         disk: OnDisk::Unknown("no\x1b".into()),
         known: None,
@@ -46,7 +47,7 @@ fn kept_out() -> Explained {
 fn each_watch_has_a_block_and_names_are_escaped() {
     let held = Explained {
         watch: "held".into(),
-        ruling: Ruling { rule: Rule::All, pattern: None, at: "/r/a".into() },
+        ruling: Ruling { rule: Rule::All, pattern: None, at: "/r/a".into(), line: None },
         path: "/r/a".into(),
         known: Some(FileType::File),
         disk: OnDisk::Missing,

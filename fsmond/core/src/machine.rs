@@ -109,6 +109,13 @@ impl Machine {
         self.watches.get_mut(&watch).map_or(0, Watch::restored)
     }
 
+    /// Takes what is stored of the ignore file in a folder of a watch, after [`Machine::restored`].
+    pub fn restore_ignores(&mut self, watch: WatchId, place: u32, text: &[u8]) {
+        if let Some(watch) = self.watches.get_mut(&watch) {
+            watch.restore_ignores(place, text);
+        }
+    }
+
     /// Takes a gap that no reconcile has closed: the first one that begins from now on does. One of a watch that is no more
     /// is left out.
     pub fn restore_gap(&mut self, row: GapRow) {

@@ -1,7 +1,7 @@
 //! A dry run: which files of a tree rules would match and run, and what other rules would change about that. Pure: an
 //! edge walks the tree and asks here, with the same filter that the watch itself would use.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use fsmon_protocol::event::EventKind;
@@ -11,7 +11,8 @@ use fsmon_protocol::spec::{Existing, Rules};
 use fsmon_protocol::{ApiError, RawPath};
 
 use crate::filter::Filter;
-use crate::io::{Name, Stat};
+use crate::ignores::{self, IgnoreFile};
+use crate::io::{AskIgnores, IgnoreRead, Name, Stat};
 
 /// What to look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Preview {
     awaiting: Vec<(Vec<u8>, RawPath)>,
     /// The ready files of that folder.
     ready: HashSet<Vec<u8>>,
+    /// Ignore files by the path of their folder.
+    ignores: HashMap<Vec<u8>, Arc<IgnoreFile>>,
 }
 
 impl Preview {
@@ -66,7 +69,7 @@ impl Preview {
             dropped: fsmon_protocol::rpc_types::Listed::default(),
             gained: fsmon_protocol::rpc_types::Listed::default(),
         };
-        Ok(Self { trial, before, after, found, awaiting: Vec::new(), ready: HashSet::new() })
+        Ok(Self { trial, before, after, found, awaiting: Vec::new(), ready: HashSet::new(), ignores: HashMap::new() })
     }
 
     /// The folder to walk.
@@ -79,12 +82,45 @@ impl Preview {
         Reach { before: self.before.is_some(), after: true }
     }
 
+    /// What to ask of the ignore files.
+    pub fn ask_ignores(&self) -> AskIgnores {
+        let heeds = |rules: &Arc<Rules>| rules.gitignore;
+        let heed =
+            self.trial.only.is_none() && (heeds(&self.trial.rules) || self.trial.before.as_ref().is_some_and(heeds));
+        if heed { AskIgnores::Yes(None) } else { AskIgnores::No }
+    }
+
+    /// What the ignore file in a folder says, before anything in it.
+    pub fn ignores(&mut self, folder: &[u8], read: IgnoreRead) {
+        if let IgnoreRead::Read(file) = read {
+            self.ignores.insert(folder.to_vec(), file);
+        }
+    }
+
+    /// Whether the ignore files leave out a path, given that its folder is entered.
+    fn is_ignored(&self, rel: &[u8], dir: bool) -> bool {
+        let slashes = rel.iter().enumerate().rev().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+        let above = slashes.map(|at| (at + 1, &rel[..at])).chain([(0, &rel[..0])]);
+        let files = above.filter_map(|(from, folder)| Some((from, self.ignores.get(folder)?.as_ref())));
+        let name = rel.rsplit(|&b| b == b'/').next().unwrap_or(rel);
+        name == ignores::GIT || ignores::decide(files, rel, dir).is_some_and(|(_, _, ignored)| ignored)
+    }
+
+    /// Whether it is left out by the rules before, and by those after.
+    fn ignored(&self, rel: &[u8], dir: bool) -> (bool, bool) {
+        let heeds = |rules: &Arc<Rules>| rules.gitignore;
+        let (before, after) = (self.trial.before.as_ref().is_some_and(heeds), heeds(&self.trial.rules));
+        let ignored = (before || after) && self.trial.only.is_none() && self.is_ignored(rel, dir);
+        (before && ignored, after && ignored)
+    }
+
     /// Whether a folder is entered, whose own folder is reached so. `rel` is relative to the root, `depth` how far below.
     pub fn folder(&self, above: Reach, rel: &[u8], depth: u32) -> Option<Reach> {
         let enters = |filter: &Filter| self.trial.only.is_none() && filter.folder(rel, depth);
+        let ignored = self.ignored(rel, true);
         let reach = Reach {
-            before: above.before && self.before.as_ref().is_some_and(enters),
-            after: above.after && enters(&self.after),
+            before: above.before && !ignored.0 && self.before.as_ref().is_some_and(enters),
+            after: above.after && !ignored.1 && enters(&self.after),
         };
         (reach.before || reach.after).then_some(reach)
     }
@@ -93,8 +129,9 @@ impl Preview {
     pub fn file(&mut self, above: Reach, rel: &[u8], stat: &Stat) {
         let lets_in =
             |filter: &Filter| self.trial.only.as_ref().map_or_else(|| filter.file(rel), |only| **only == *rel);
-        let before = above.before && self.before.as_ref().is_some_and(lets_in);
-        let after = above.after && lets_in(&self.after);
+        let ignored = self.ignored(rel, false);
+        let before = above.before && !ignored.0 && self.before.as_ref().is_some_and(lets_in);
+        let after = above.after && !ignored.1 && lets_in(&self.after);
         let path = || self.trial.root.join(rel);
         self.found.looked += 1;
         if after {

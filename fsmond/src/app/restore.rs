@@ -155,6 +155,9 @@ fn load_watch(machine: &mut Machine, store: &Store, mut row: WatchRow, defined: 
     let mut odd = 0_u32;
     store.load_nodes(id, |node| odd += u32::from(!machine.restore(id, node)))?;
     odd += machine.restored(id);
+    for (place, text) in store.load_ignores(id)? {
+        machine.restore_ignores(id, place, &text);
+    }
     if odd > 0 {
         warn!(watch = &*name, rows = odd, "rows of the ledger made no sense; the first scan finds their files");
     }

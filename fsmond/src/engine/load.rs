@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use fsmon_core::Input;
-use fsmon_core::io::{ListPart, WatchId};
+use fsmon_core::io::WatchId;
 
 /// Looks that may be outstanding before hints wait.
 pub const LOOKS: usize = 20_000;
@@ -89,8 +89,7 @@ impl Load {
                 for listing in parts {
                     if let Some(asked) = self.watches.get_mut(&listing.watch) {
                         asked.since = now;
-                        let last = !matches!(listing.part, ListPart::Entries(_));
-                        let done = asked.listings.min(usize::from(last));
+                        let done = asked.listings.min(usize::from(listing.part.is_last()));
                         asked.listings -= done;
                         self.listings -= done;
                     }

@@ -175,7 +175,7 @@ fn weight_of(input: &Input) -> usize {
             .iter()
             .map(|listing| match &listing.part {
                 ListPart::Entries(entries) => entries.len(),
-                ListPart::Done { .. } | ListPart::Failed(_) => 1,
+                ListPart::Ignores(_) | ListPart::Done { .. } | ListPart::Failed(_) => 1,
             })
             .sum(),
         Input::Looked(answers) => answers.iter().map(|answer| answer.result.as_ref().map_or(1, Vec::len)).sum(),

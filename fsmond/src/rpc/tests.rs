@@ -277,7 +277,7 @@ fn explained(rel: &RawPath) -> Explained {
         watch: Arc::from("w1"),
         root: "/r".into(),
         path: path.clone(),
-        ruling: Ruling { rule: Rule::All, pattern: None, at: path },
+        ruling: Ruling { rule: Rule::All, pattern: None, at: path, line: None },
         disk: OnDisk::Missing,
         known: None,
         hidden: false,

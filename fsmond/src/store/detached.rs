@@ -9,7 +9,7 @@ use fsmon_protocol::{RawPath, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{self, Sql};
-use super::{journal, ledger};
+use super::{ignores, journal, ledger};
 
 /// For so long.
 pub(super) const KEPT: Duration = Duration::from_secs(7 * 86_400);
@@ -42,7 +42,8 @@ pub(super) fn kept(conn: &Connection, name: &str, path: &RawPath) -> Sql<Option<
             records.push(record);
         }
     })?;
-    Ok(Some(Kept { row, since, nodes, journal: records }))
+    let ignores = ignores::all(conn, row.id)?;
+    Ok(Some(Kept { row, since, nodes, ignores, journal: records }))
 }
 
 /// Forgets those that were detached before this time, and those whose missing records went with the journal up to

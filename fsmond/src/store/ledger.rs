@@ -7,6 +7,7 @@ use fsmon_protocol::Timestamp;
 use rusqlite::{Connection, Row};
 
 use super::columns::{self, Binder, Sql};
+use super::ignores;
 
 /// A watch that writes its row is defined. Everything but how far the ledger is: only a checkpoint moves that, since it is the only one that writes the rows.
 /// A watch whose number said more than its rows hold would forget, in a crash, what lies between.
@@ -100,6 +101,7 @@ pub(super) fn write_checkpoint(conn: &Connection, checkpoint: &Checkpoint) -> Sq
             .value(pending.and_then(|p| p.share))?
             .run()?;
     }
+    ignores::write(conn, checkpoint.watch.id, &checkpoint.ignores)?;
     write_watch(conn, &checkpoint.watch)?;
     let upto = checkpoint.watch.upto.cast_signed();
     conn.prepare_cached(WRITE_UPTO)?.execute((watch, upto)).map(drop)
@@ -109,7 +111,7 @@ pub(super) fn write_checkpoint(conn: &Connection, checkpoint: &Checkpoint) -> Sq
 pub(super) fn remove_watch(conn: &Connection, id: WatchId) -> Sql<()> {
     conn.prepare_cached("DELETE FROM watch WHERE id = ?1")?.execute([id.0])?;
     conn.prepare_cached("DELETE FROM node WHERE watch = ?1")?.execute([id.0])?;
-    Ok(())
+    ignores::remove(conn, id)
 }
 
 /// All watches, by number.

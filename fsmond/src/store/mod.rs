@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod gaps;
 mod history;
+mod ignores;
 mod journal;
 mod ledger;
 mod numbers;
@@ -144,6 +145,11 @@ impl Store {
     /// Gives every row of one ledger, by place in the tree.
     pub fn load_nodes(&self, watch: WatchId, each: impl FnMut(NodeRow)) -> Result<(), StoreError> {
         Ok(ledger::nodes(&self.conn, watch, each)?)
+    }
+
+    /// What the ignore files of one watch said: the place of the folder in the tree, and what was in the file.
+    pub fn load_ignores(&self, watch: WatchId) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
+        Ok(ignores::all(&self.conn, watch)?)
     }
 
     /// Gives every journal row with a number above `after`, in order, exactly as it was stored.

@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 10;
+pub(super) const VERSION: i64 = 11;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 10] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
+const MIGRATIONS: [&str; 11] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -174,6 +174,16 @@ ALTER TABLE node ADD COLUMN share INTEGER; -- with how many others it may share 
 /// A watch may keep less of the history of its runs than the daemon.
 const V10: &str = "
 ALTER TABLE watch ADD COLUMN keep_runs TEXT; -- a number of runs, or a duration; none: as the daemon
+";
+
+/// What the ignore files in a tree say is a part of its ledger.
+const V11: &str = "
+CREATE TABLE ignore_file (
+    watch INTEGER NOT NULL,
+    idx INTEGER NOT NULL, -- the place of its folder; the root is 0
+    content BLOB NOT NULL,
+    PRIMARY KEY (watch, idx)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

@@ -1,12 +1,14 @@
 //! Arms a folder and then lists it, each entry looked at on the way.
 //!
-//! Armed first, so that what happens while it is listed is told by events. Must never open what is in the folder.
+//! Armed first, so that what happens while it is listed is told by events. Must never open what is in the folder, but for
+//! its ignore file where that is asked.
 
 use std::os::fd::AsFd;
 
-use fsmon_core::io::{Armed, FolderProblem, ListPart, ListRequest, Name, Stat};
+use fsmon_core::io::{Armed, AskIgnores, FolderProblem, ListPart, ListRequest, Name, Stat};
 use rustix::io::Errno;
 
+use super::ignores;
 use super::source::Folder;
 use super::sys;
 use super::visit::{Entered, Visit, problem};
@@ -19,6 +21,11 @@ pub fn list(visit: &Visit, request: &ListRequest, mut part: impl FnMut(ListPart)
     let last = match visit.enter(request.path.as_bytes(), request.inode, true) {
         Ok(folder) => {
             let armed = arm(visit, request, &folder);
+            if let AskIgnores::Yes(before) = &request.ignores
+                && !part(ListPart::Ignores(ignores::read(folder.fd.as_fd(), before.as_ref())))
+            {
+                return;
+            }
             match entries(visit, &folder, &mut part) {
                 Ok(true) => ListPart::Done { armed, inode: folder.inode },
                 Ok(false) => return,

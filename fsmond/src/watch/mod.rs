@@ -18,6 +18,7 @@
 //! [`FolderProblem::Gone`]: fsmon_core::io::FolderProblem::Gone
 //! [`FolderProblem::Other`]: fsmon_core::io::FolderProblem::Other
 
+mod ignores;
 #[cfg(target_os = "linux")]
 mod inotify;
 #[cfg(not(target_os = "linux"))]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use fsmon_core::io::{FolderProblem, ListPart, ListRequest, Name, NodeId, Seen, Sighting, Stat, WatchId};
+use fsmon_core::io::{AskIgnores, FolderProblem, ListPart, ListRequest, Name, NodeId, Seen, Sighting, Stat, WatchId};
 use fsmon_protocol::RawPath;
 use fsmon_protocol::fingerprint::FileType;
 use futures::FutureExt;
@@ -106,12 +106,20 @@ fn sighting(root: &RawPath, path: &RawPath, check: bool, own: &OwnFiles) -> Sigh
 
 fn entries(root: &RawPath, folder: RawPath, own: &OwnFiles) -> Result<Vec<(Name, Stat)>, FolderProblem> {
     let visit = Visit::begin(Arc::new(unarmed(root)?), own.now());
-    let request = ListRequest { watch: WatchId(0), folder: NodeId::ROOT, path: folder, inode: 0, arm: false, scan: 0 };
+    let request = ListRequest {
+        watch: WatchId(0),
+        folder: NodeId::ROOT,
+        path: folder,
+        inode: 0,
+        arm: false,
+        ignores: AskIgnores::No,
+        scan: 0,
+    };
     let (mut found, mut end) = (Vec::new(), Ok(()));
     lister::list(&visit, &request, |part| {
         match part {
             ListPart::Entries(entries) => found.extend(entries),
-            ListPart::Done { .. } => {}
+            ListPart::Ignores(_) | ListPart::Done { .. } => {}
             ListPart::Failed(problem) => end = Err(problem),
         }
         true

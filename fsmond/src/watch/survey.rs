@@ -103,10 +103,12 @@ fn read(visit: &Visit, folder: &Folder, folders: &mut Vec<Folder>, preview: &mut
         path: RawPath::from(&folder.rel[..]),
         inode: 0,
         arm: false,
+        ignores: preview.ask_ignores(),
         scan: 0,
     };
     lister::list(visit, &request, |part| {
         match part {
+            ListPart::Ignores(read) => preview.ignores(&folder.rel, read),
             ListPart::Entries(entries) => {
                 for (name, stat) in entries.iter().filter(|(_, stat)| !stat.own) {
                     let rel = join(&folder.rel, name);

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use fsmon_core::Input;
 use fsmon_core::io::{
-    Armed, FolderProblem, Hint, HintWhat, ListPart, ListRequest, LookRequest, Looked, NameHint, NodeId, OpenRequest,
-    RootFacts, RootProblem, Seen, Stat, WatchId,
+    Armed, AskIgnores, FolderProblem, Hint, HintWhat, ListPart, ListRequest, LookRequest, Looked, NameHint, NodeId,
+    OpenRequest, RootFacts, RootProblem, Seen, Stat, WatchId,
 };
 use fsmon_protocol::RawPath;
 use fsmon_protocol::spec::Backend;
@@ -127,7 +127,15 @@ impl Bench {
     }
 
     pub fn list_of(&mut self, watch: WatchId, folder: NodeId, path: &[u8], arm: bool) -> Whole {
-        self.edge.list(ListRequest { watch, folder, path: path.into(), inode: 0, arm, scan: 7 });
+        self.edge.list(ListRequest {
+            watch,
+            folder,
+            path: path.into(),
+            inode: 0,
+            arm,
+            ignores: AskIgnores::No,
+            scan: 7,
+        });
         self.edge.flush();
         let mut entries = BTreeMap::new();
         loop {
@@ -139,6 +147,7 @@ impl Bench {
                         assert!(some.len() <= super::lister::PART);
                         entries.extend(some.into_iter().map(|(name, stat)| (name.into_vec(), stat)));
                     }
+                    ListPart::Ignores(read) => panic!("{read:?}"),
                     ListPart::Done { armed, inode } => return Whole { entries, end: Ok((armed, inode)) },
                     ListPart::Failed(problem) => return Whole { entries, end: Err(problem) },
                 }

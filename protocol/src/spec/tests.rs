@@ -20,7 +20,8 @@ fn written() -> serde_json::Value {
         "mode": "batch", "batch-max": 50, "batch-wait": "7s",
         "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16,
         "order": "name", "key": "^(.)",
-        "umask": "027", "nice": 5, "output-max": "2M", "break-after": 5, "keep-runs": "30d"
+        "umask": "027", "nice": 5, "output-max": "2M", "break-after": 5, "keep-runs": "30d",
+        "gitignore": true
     }"#;
     serde_json::from_str(text).unwrap()
 }
@@ -68,6 +69,7 @@ fn defaults_are_those_of_the_manual_and_pass_the_check() {
     let rules = Rules::from_options(&Options::default());
     rules.check().unwrap();
     assert!(rules.recursive && rules.hidden && rules.append_path && !rules.attrib && !rules.allow_missing);
+    assert!(!rules.gitignore);
     assert_eq!(rules.kinds, [EventKind::Create, EventKind::Modify, EventKind::Rename]);
     assert_eq!((rules.every.to_string(), rules.rescan.to_string()), ("2h".into(), "2h".into()));
     assert_eq!((rules.settle.to_string(), rules.open_quiet.to_string()), ("100ms".into(), "30s".into()));

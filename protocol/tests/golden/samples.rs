@@ -106,6 +106,7 @@ words! {
     Origin { Live, Scan }
     Rule {
         All, Include, ReadyFile, NotIncluded, Exclude, Hidden, NoRecursive, MaxDepth, Own, Pseudo, Through,
+        Gitignore,
     }
     RunsNot { NoCommand, NotAFile, ReadyFile, Size }
     RunStatus { Started, Ok, Retry, Failed, Later, Interrupted, Vanished, Lost }
@@ -203,6 +204,7 @@ pub fn options() -> Options {
         output_max: Some(Size(2 << 20)),
         break_after: Some(BreakAfter::Runs(5)),
         keep_runs: Some(KeepRuns::Newest(500)),
+        gitignore: Some(true),
     }
 }
 
@@ -441,7 +443,12 @@ fn explained() -> Explained {
         watch: "data".into(),
         root: "/data".into(),
         path: b"/data/\xff".as_slice().into(),
-        ruling: Ruling { rule: Rule::Include, pattern: Some("*.csv".into()), at: "/data/a".into() },
+        ruling: Ruling {
+            rule: Rule::Include,
+            pattern: Some("*.csv".into()),
+            at: "/data/a".into(),
+            line: Some(("/data/.gitignore".into(), 7)),
+        },
         disk: OnDisk::Here { file_type: FileType::File, size: Some(1), mtime: Some(TIME), as_known: Some(true) },
         known: Some(FileType::File),
         hidden: true,

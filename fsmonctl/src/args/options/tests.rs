@@ -72,6 +72,7 @@ fn each_option_arrives() {
         "--output-max=2M",
         "--break-after=5",
         "--keep-runs=500",
+        "--gitignore",
     ])
     .unwrap();
     let text = serde_json::to_value(&got).unwrap();

@@ -49,7 +49,7 @@ impl Machine {
         out: &mut Vec<Effect>,
     ) -> Result<Outcome, ApiError> {
         self.admit(&mut spec)?;
-        let Kept { row, since, nodes, journal } = kept;
+        let Kept { row, since, nodes, ignores, journal } = kept;
         let id = row.id;
         if self.watches.contains_key(&id) {
             return Err(ApiError::bug("a watch that was detached is there"));
@@ -59,6 +59,9 @@ impl Machine {
             self.restore(id, node);
         }
         self.restored(id);
+        for (place, text) in ignores {
+            self.restore_ignores(id, place, &text);
+        }
         for row in &journal {
             self.replay(now, row);
         }

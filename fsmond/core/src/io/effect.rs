@@ -12,6 +12,7 @@ use fsmon_protocol::units::Timestamp;
 use std::sync::Arc;
 
 use super::{Ack, Answer, Name, NodeId, RunId, StoreOp, Token, WatchId};
+use crate::ignores::IgnoreFile;
 
 /// Everything the machine can do to the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +86,19 @@ pub struct ListRequest {
     pub inode: u64,
     /// Whether to arm it first.
     pub arm: bool,
+    /// Whether to read its ignore file before its entries.
+    pub ignores: AskIgnores,
     /// Comes back in every part.
     pub scan: u32,
+}
+
+/// Whether the ignore file of a folder is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskIgnores {
+    /// No.
+    No,
+    /// Yes; this is what it said before, to be given back if it still says that.
+    Yes(Option<Arc<IgnoreFile>>),
 }
 
 /// Names to look at.

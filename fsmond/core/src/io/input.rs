@@ -6,8 +6,10 @@ use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::Backend;
 use fsmon_protocol::status::Workers;
+use std::sync::Arc;
 
 use super::{Command, Name, NodeId, RunId, Token, WatchId};
+use crate::ignores::IgnoreFile;
 
 /// Everything that can wake the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +164,8 @@ pub struct Listing {
 /// A part of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListPart {
+    /// What the ignore file in it says, where that was asked: before any entry.
+    Ignores(IgnoreRead),
     /// Some entries, each looked at while listing.
     Entries(Vec<(Name, Stat)>),
     /// That was all.
@@ -173,6 +177,24 @@ pub enum ListPart {
     },
     /// The folder could not be listed.
     Failed(FolderProblem),
+}
+
+impl ListPart {
+    /// Whether none comes after it.
+    pub const fn is_last(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Failed(_))
+    }
+}
+
+/// What became of reading the ignore file of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IgnoreRead {
+    /// There is none. What is no regular file is none, as for git.
+    Missing,
+    /// It says this.
+    Read(Arc<IgnoreFile>),
+    /// It is there, and what it says cannot be told: why.
+    Unread(String),
 }
 
 /// What became of arming a folder.

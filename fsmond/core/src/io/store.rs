@@ -15,6 +15,7 @@ use fsmon_protocol::units::Timestamp;
 use std::sync::Arc;
 
 use super::{Name, RunId, WatchId};
+use crate::ignores::IgnoreFile;
 
 /// Something to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +105,8 @@ pub struct Checkpoint {
     pub rows: Vec<NodeRow>,
     /// Places whose entries are no more.
     pub freed: Vec<u32>,
+    /// What the ignore files say now of those folders, by place, where it is something else than before; none: nothing.
+    pub ignores: Vec<(u32, Option<Arc<IgnoreFile>>)>,
 }
 
 /// A watch as it is stored, beside its spec in a TOML file.
@@ -150,6 +153,8 @@ pub struct Kept {
     pub since: Timestamp,
     /// Its ledger.
     pub nodes: Vec<NodeRow>,
+    /// What the ignore files said, by the place of their folders.
+    pub ignores: Vec<(u32, Vec<u8>)>,
     /// The records of it that the ledger does not hold, in order.
     pub journal: Vec<JournalRow>,
 }

@@ -31,10 +31,15 @@ impl Watch {
 
     /// Drops what the filters no longer let in. Filters may have become narrower while nobody was there to see it.
     pub fn drop_unwanted(&mut self, ctx: &mut Ctx<'_>) {
-        if self.only.is_none() && self.filter.is_trivial() {
+        if self.only.is_none() && self.filter.is_trivial() && !self.rules.gitignore {
             return;
         }
-        let mut folders = vec![ROOT];
+        self.drop_unwanted_below(ROOT, ctx);
+    }
+
+    /// The same below one folder.
+    pub(super) fn drop_unwanted_below(&mut self, top: u32, ctx: &mut Ctx<'_>) {
+        let mut folders = vec![top];
         while let Some(folder) = folders.pop() {
             let children: Vec<u32> = self.tree.children(folder).collect();
             for at in children {

@@ -17,6 +17,7 @@ use super::pending::{Pending, Stage};
 use super::settle::evidence;
 use super::{Root, Watch};
 use crate::filter::Decision;
+use crate::ignores;
 use crate::io::{Covering, FolderProblem, Now, Sighting, Stat};
 use crate::judge::{Facts, Told, Verdict, judge};
 use crate::shared::Shared;
@@ -126,10 +127,12 @@ impl Watch {
             rule,
             pattern: pattern.map(str::to_owned),
             at: self.root_path.join(&rel[..upto]),
+            line: None,
         };
         let (mut decision, mut at, mut end) = (None, Some(ROOT), 0);
         for (index, name) in names(rel).enumerate() {
             end += name.len() + usize::from(index > 0);
+            let folder = at;
             at = at.and_then(|at| self.tree.lookup(at, name));
             let last = end == rel.len();
             let stat = seen.names.get(index);
@@ -151,12 +154,33 @@ impl Watch {
             if !decided.rule.lets_in() {
                 return ruling(decided.rule, decided.pattern, decided.upto);
             }
+            if let Some(ignored) = self.ignoring(folder, here, dir) {
+                return ignored;
+            }
             decision = Some(decided);
         }
         if seen.end == Err(FolderProblem::PseudoFileSystem) {
             return ruling(Rule::Pseudo, None, rel.len());
         }
         decision.map_or_else(|| ruling(Rule::All, None, 0), |by| ruling(by.rule, by.pattern, by.upto))
+    }
+
+    /// What ignores a path in this folder, if anything does.
+    fn ignoring(&self, folder: Option<u32>, rel: &[u8], dir: bool) -> Option<Ruling> {
+        let (folder, name) = (folder.filter(|_| self.heeds_ignores())?, names(rel).last()?);
+        let ruling = |pattern: &[u8], line| Ruling {
+            rule: Rule::Gitignore,
+            pattern: Some(String::from_utf8_lossy(pattern).into_owned()),
+            at: self.root_path.join(rel),
+            line,
+        };
+        if name == ignores::GIT {
+            return Some(ruling(ignores::GIT, None));
+        }
+        let (at, file, _) = self.ignored_by(folder, rel, dir, |at| self.ignores.get(at)).filter(|by| by.2)?;
+        let from = if at == ROOT { 0 } else { self.tree.path(at).len() + 1 };
+        let (number, line) = file.line(rel.get(from..)?, dir)?;
+        Some(ruling(line, Some((self.ignores_path(at), number))))
     }
 
     fn on_disk(&self, rel: &[u8], seen: &Sighting, known: Option<u32>, rule: Rule) -> OnDisk {

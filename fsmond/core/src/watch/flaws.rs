@@ -47,6 +47,9 @@ impl Watch {
         if self.pending.places().iter().filter(|at| paced(at)).any(|&at| !queued.contains(&self.tree.id(at))) {
             flaws.push("a file waits for its turn and has none".to_owned());
         }
+        if self.ignores.places().any(|at| !self.tree.in_use(at) || !self.tree.node(at).is_dir()) {
+            flaws.push("an ignore file is known in what is no folder".to_owned());
+        }
         flaws
     }
 

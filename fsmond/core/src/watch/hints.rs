@@ -51,6 +51,7 @@ impl Watch {
     }
 
     fn on_name(&mut self, folder: u32, name: &[u8], how: NameHint, dir: bool, ctx: &mut Ctx<'_>) {
+        self.hear_ignores(folder, name, how, ctx.now.mono);
         if !self.wanted(folder, name, dir) {
             self.hear_probe(folder, name);
             // Renamed out of what is watched: there is no other side that could be seen.

@@ -172,7 +172,8 @@ impl Watch {
         // Every record up to now was handed out before this and so is stored before it.
         self.ledger.upto = ctx.shared.next_seq - 1;
         self.ledger.checkpoint = self.ledger.upto;
-        let checkpoint = Checkpoint { watch: self.row(), rows, freed };
+        let ignores = self.ignores.take_unstored();
+        let checkpoint = Checkpoint { watch: self.row(), rows, freed, ignores };
         ctx.store(StoreOp::Checkpoint(Box::new(checkpoint)), Some(Ack::Checkpoint(self.id)));
     }
 

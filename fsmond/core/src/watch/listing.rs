@@ -69,6 +69,11 @@ impl Listings {
         self.moves += 1;
     }
 
+    /// A listing is to go on into the folders that are known.
+    fn deepen(&mut self, tag: u32) {
+        self.sent.entry(tag).and_modify(|asked| asked.deep = true);
+    }
+
     /// Forgets all of them: the source was closed.
     pub fn clear(&mut self) {
         *self = Self { moves: self.moves, ..Self::default() };
@@ -106,6 +111,7 @@ impl Watch {
                 path: self.tree.path(at).into(),
                 inode: self.tree.inode(at),
                 arm: self.arms(),
+                ignores: self.ask_ignores(at),
                 scan: tag,
             }));
         }
@@ -113,9 +119,9 @@ impl Watch {
 
     /// Takes a part of a listing.
     pub fn on_listed(&mut self, listing: Listing, ctx: &mut Ctx<'_>) {
-        self.asked.came(ctx.now.mono, !matches!(listing.part, ListPart::Entries(_)));
+        let done = listing.part.is_last();
+        self.asked.came(ctx.now.mono, done);
         let Some(&asked) = self.listings.sent.get(&listing.scan) else { return };
-        let done = !matches!(listing.part, ListPart::Entries(_));
         if done {
             self.listings.sent.remove(&listing.scan);
             self.listings.of_scan -= usize::from(asked.scan);
@@ -129,6 +135,12 @@ impl Watch {
             return;
         }
         match listing.part {
+            ListPart::Ignores(read) => {
+                if self.on_ignores_read(folder, read, ctx) {
+                    // What is let in from now on may be at any depth.
+                    self.listings.deepen(listing.scan);
+                }
+            }
             ListPart::Entries(entries) => {
                 self.tell_listed(folder, None, ctx);
                 let files = entries.iter().filter(|(_, stat)| stat.file_type != FileType::Dir).count();
@@ -241,11 +253,12 @@ impl Watch {
     /// Nothing is known of this name.
     fn on_new_entry(&mut self, at: u32, stat: Stat, told: Told, asked: Asked, ctx: &mut Ctx<'_>) {
         let dir = stat.file_type == FileType::Dir;
-        let there_before = asked.scan && !self.baseline_done && stat.fingerprint.ctime < self.added.0;
+        let first_seen = (asked.scan && !self.baseline_done) || self.was_ignored(at, dir);
+        let there_before = first_seen && stat.fingerprint.ctime < self.added.0;
         if there_before {
             self.note_present(at, &stat);
             if dir {
-                self.list_folder(at, true, true, ctx);
+                self.list_folder(at, true, asked.scan, ctx);
             } else if self.rules.existing == Existing::Run {
                 self.now_pending(at, EventKind::Create, None, Learnt::SCANNED, &stat, ctx);
             }

@@ -273,11 +273,6 @@ impl Watch {
             self.checked(at, stat, ctx);
         }
     }
-
-    pub(super) fn folder_wanted(&self, at: u32) -> bool {
-        let node = self.tree.node(at);
-        self.wanted(node.parent(), node.name(), true)
-    }
 }
 
 /// What the merge table needs to know of what was seen.

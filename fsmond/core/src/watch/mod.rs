@@ -20,6 +20,7 @@ mod findings;
 mod flaws;
 mod giving;
 mod hints;
+mod ignoring;
 mod ledger;
 mod listing;
 mod looks;
@@ -46,6 +47,7 @@ mod tell;
 mod understood;
 mod unreadable;
 mod verify;
+mod wanted;
 mod workers;
 
 use std::collections::{HashMap, VecDeque};
@@ -66,6 +68,7 @@ use crate::tree::Tree;
 use asked::Asked;
 use breaker::Breaker;
 use clocks::Clocks;
+use ignoring::Ignores;
 use ledger::Ledger;
 use listing::Listings;
 use looping::Recent;
@@ -113,6 +116,8 @@ pub struct Watch {
     only: Option<Name>,
     added: Timestamp,
     filter: Filter,
+    /// What the ignore files in the tree say.
+    ignores: Ignores,
     root: Root,
     /// The root as it was when it was last believed.
     root_before: Option<(String, u64, bool)>,
@@ -193,6 +198,7 @@ impl Watch {
             only: row.only,
             added: row.added,
             filter,
+            ignores: Ignores::default(),
             root: Root::Opening,
             root_before: row.root,
             held: row.held,
@@ -277,6 +283,7 @@ impl Watch {
             self.drop_all_pending(ctx);
         }
         if refilter {
+            self.heed_ignores_or_not();
             self.drop_unwanted(ctx);
             self.baseline_done = false;
             self.added = ctx.now.stamp;
@@ -331,6 +338,7 @@ impl Watch {
         self.on_pending_due(ctx);
         self.on_turn(ctx);
         self.on_unreadable_due(ctx);
+        self.on_ignores_due(ctx);
         self.send_listings(ctx);
         self.send_looks(ctx);
         self.maybe_finish_scan(ctx);
@@ -352,6 +360,7 @@ impl Watch {
             self.root_deadline(),
             self.scan_deadline(),
             self.findings_deadline(),
+            self.ignores.deadline().filter(|_| self.acts()),
             self.clocks.retry_unreadable.filter(|_| self.acts()),
         ];
         moments.into_iter().flatten().min()
@@ -368,30 +377,6 @@ impl Watch {
         let Some((from, depth)) = self.limbo_above(at) else { return self.root_path.join(&path) };
         let base = self.path_before(from).unwrap_or_else(|| self.root_path.join(&from.name));
         path.split(|&b| b == b'/').skip(depth).fold(base, |path, name| path.join(name))
-    }
-
-    /// Whether an entry of this name is watched.
-    fn wanted(&self, folder: u32, name: &[u8], dir: bool) -> bool {
-        if probe::is_probe(name) {
-            return false;
-        }
-        if let Some(only) = &self.only {
-            return folder == crate::tree::ROOT && !dir && **only == *name;
-        }
-        if self.filter.is_trivial() {
-            return true;
-        }
-        let mut rel = self.tree.path(folder);
-        if !rel.is_empty() {
-            rel.push(b'/');
-        }
-        rel.extend_from_slice(name);
-        if dir {
-            let depth = if folder == crate::tree::ROOT { 1 } else { self.tree.depth(folder) + 2 };
-            self.filter.folder(&rel, depth)
-        } else {
-            self.filter.file(&rel)
-        }
     }
 }
 

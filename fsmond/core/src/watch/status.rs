@@ -114,6 +114,11 @@ impl Watch {
         if self.unreadable > 0 {
             details.push(format!("{} folders can't be read by the daemon; the log names them", self.unreadable));
         }
+        match self.ignores.unread() {
+            0 => {}
+            1 => details.push("1 ignore file can't be read; what it said holds; the log names it".to_owned()),
+            n => details.push(format!("{n} ignore files can't be read; what they said holds; the log names them")),
+        }
         details.extend(self.keeps().map(str::to_owned));
         details
     }

@@ -217,6 +217,7 @@ impl Watch {
             self.armed -= 1;
         }
         if self.tree.node(at).is_dir() {
+            self.forget_ignores(at);
             self.listings.forget(self.tree.id(at));
             self.tree.node_mut(at).clear(Flags::LISTING);
             ctx.out.push(Effect::Disarm(self.id, self.tree.id(at)));
@@ -241,6 +242,7 @@ impl Watch {
                 return;
             }
             let folder = node.parent();
+            self.forget_ignores(at);
             self.ledger.freed(at);
             self.tree.remove(at);
             at = folder;

@@ -13,7 +13,7 @@ use crate::template;
 
 /// The part of the rules that decides what is watched at all.
 pub(super) fn filter_options(rules: &Rules) -> impl PartialEq + '_ {
-    (&rules.include, &rules.exclude, rules.recursive, rules.max_depth, rules.hidden, &rules.ready_file)
+    (&rules.include, &rules.exclude, rules.recursive, rules.max_depth, rules.hidden, &rules.ready_file, rules.gitignore)
 }
 
 /// Options with every default, checked and understood.

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use fsmon_core::io::{
-    Ack, Answer, Armed, Checkpoint, Command, Effect, FolderProblem, Hint, HintWhat, Input, JournalRow, ListPart,
-    ListRequest, Listing, LookRequest, Looked, NodeId, NodeRow, Now, PutAway, PutAwayRequest, RootFacts, RootProblem,
-    RunEnded, RunRow, Seen, Settings, SpawnRequest, StoreOp, WatchId, WatchRow,
+    Ack, Answer, Armed, AskIgnores, Checkpoint, Command, Effect, FolderProblem, Hint, HintWhat, Input, JournalRow,
+    ListPart, ListRequest, Listing, LookRequest, Looked, NodeId, NodeRow, Now, PutAway, PutAwayRequest, RootFacts,
+    RootProblem, RunEnded, RunRow, Seen, Settings, SpawnRequest, StoreOp, WatchId, WatchRow,
 };
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::event::{EventKind, What};
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::{After, Backend, BreakAfter, Mode, Options, Order, WatchSpec};
-use fsmon_protocol::status::{DefinedBy, WatchState, Workers};
+use fsmon_protocol::status::{DefinedBy, WatchState, WatchStatus, Workers};
 use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
 
 use crate::disk::{Disk, ROOT};
@@ -30,6 +30,8 @@ pub struct Sort {
     pub lanes: bool,
     /// After how many failed runs in a row one file at a time is tried.
     pub break_after: BreakAfter,
+    /// Whether the ignore files in the tree are heeded.
+    pub gitignore: bool,
 }
 
 /// What is durable.
@@ -37,6 +39,7 @@ pub struct Sort {
 pub struct Stored {
     row: Option<WatchRow>,
     nodes: BTreeMap<u32, NodeRow>,
+    ignores: BTreeMap<u32, Vec<u8>>,
     journal: Vec<JournalRow>,
     runs: BTreeMap<u64, (RunRow, bool)>,
 }
@@ -88,7 +91,7 @@ pub fn settings() -> Settings {
     Settings { defaults: Options::default(), max_runs: 4 }
 }
 
-fn spec(Sort { mode, deletes, lanes, break_after }: Sort) -> WatchSpec {
+fn spec(Sort { mode, deletes, lanes, break_after, gitignore }: Sort) -> WatchSpec {
     let options = Options {
         command: Some(vec!["true".into()]),
         concurrency: Some(3),
@@ -98,6 +101,7 @@ fn spec(Sort { mode, deletes, lanes, break_after }: Sort) -> WatchSpec {
         backoff: Some(Span::millis(200)),
         retries: Some(1000),
         break_after: Some(break_after),
+        gitignore: Some(gitignore),
         mode: Some(mode),
         batch_max: (mode == Mode::Batch).then_some(3),
         on_success: deletes.then_some(After::Delete),
@@ -133,7 +137,7 @@ impl Daemon {
             looks: VecDeque::new(),
             running: HashMap::new(),
             leaving: VecDeque::new(),
-            sort: Sort { mode: Mode::Each, deletes: false, lanes: false, break_after: BreakAfter::Off },
+            sort: crate::EACH,
             workers_asked: None,
             opening: false,
             opened: ROOT,
@@ -184,6 +188,9 @@ impl Daemon {
             "seed {seed}: every stored row makes sense: {:#?}",
             next.stored.nodes
         );
+        for (at, text) in &next.stored.ignores {
+            next.machine.restore_ignores(WATCH, *at, text);
+        }
         let now = next.now(disk);
         for row in next.stored.journal.clone() {
             next.machine.replay(now, &row);
@@ -220,17 +227,21 @@ impl Daemon {
         }
     }
 
-    /// Its state in words.
-    pub fn state(&mut self, disk: &Disk) -> WatchState {
+    /// How it is.
+    pub fn shown(&mut self, disk: &Disk) -> WatchStatus {
         let mut out = Vec::new();
         let now = self.now(disk);
         self.machine.step(now, Input::Command(8, Box::new(Command::Show(vec![]))), &mut out);
-        let state = out.iter().find_map(|effect| match effect {
-            Effect::Answer(8, Ok(Answer::Watches(watches))) => watches.first().map(|watch| watch.state),
+        let answer = out.iter().find_map(|effect| match effect {
+            Effect::Answer(8, Ok(Answer::Watches(watches))) => Some(watches[0].clone()),
             _ => None,
         });
         self.take_effects(out);
-        state.unwrap()
+        answer.unwrap()
+    }
+
+    pub fn state(&mut self, disk: &Disk) -> WatchState {
+        self.shown(disk).state
     }
 
     pub fn say(&mut self, disk: &Disk, command: Command) {
@@ -358,7 +369,9 @@ impl Daemon {
         disk.armed.insert(inode, request.folder);
         let entries = disk.entries(inode).into_iter().map(|(name, i)| (name, disk.stat(i))).collect();
         let done = ListPart::Done { armed: Armed::Yes, inode };
-        self.step(disk, Input::Listed(vec![listing(ListPart::Entries(entries)), listing(done)]));
+        let read = (request.ignores != AskIgnores::No).then(|| listing(disk.listed_ignores(inode)));
+        let parts = read.into_iter().chain([listing(ListPart::Entries(entries)), listing(done)]);
+        self.step(disk, Input::Listed(parts.collect()));
         true
     }
 
@@ -428,7 +441,7 @@ impl Daemon {
                     }
                 }
                 StoreOp::Checkpoint(checkpoint) => {
-                    let Checkpoint { watch, rows, freed } = *checkpoint;
+                    let Checkpoint { watch, rows, freed, ignores } = *checkpoint;
                     self.stored.row = Some(watch);
                     for at in freed {
                         self.stored.nodes.remove(&at);
@@ -437,6 +450,12 @@ impl Daemon {
                         let old = self.stored.nodes.get(&row.index).and_then(|old| old.seen);
                         row.seen = row.seen.or(old);
                         self.stored.nodes.insert(row.index, row);
+                    }
+                    for (at, file) in ignores {
+                        match file {
+                            Some(file) => drop(self.stored.ignores.insert(at, file.text().to_vec())),
+                            None => drop(self.stored.ignores.remove(&at)),
+                        }
                     }
                 }
                 StoreOp::Watch(row) => self.stored.row = Some(*row),

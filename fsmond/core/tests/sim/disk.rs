@@ -1,8 +1,10 @@
 //! A file system in memory with the events that inotify would tell of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
-use fsmon_core::io::{HintWhat, Name, NameHint, NodeId, Stat};
+use fsmon_core::ignores::{self, IgnoreFile};
+use fsmon_core::io::{HintWhat, IgnoreRead, ListPart, Name, NameHint, NodeId, Stat};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 
 /// The kernel's queue holds so many events.
@@ -35,6 +37,8 @@ pub struct Disk {
     pub wall: i64,
 }
 
+/// What an ignore file may say.
+const RULES: [&str; 6] = ["", "a\n", "b/\n", "!a\n!b/\n", "*\n!c\n!.gitignore\n", "/d\n/a/b\n"];
 /// The inode of the root that the watch was made for.
 pub const ROOT: u64 = 1;
 const TICK: i64 = 4_000_000;
@@ -98,6 +102,36 @@ impl Disk {
     pub fn stat(&self, inode: u64) -> Stat {
         let file_type = if self.is_dir(inode) { FileType::Dir } else { FileType::File };
         Stat::told(file_type, self.inodes[&inode].stat)
+    }
+
+    /// The ignore file of a folder: what is in it goes by its version.
+    pub fn ignores(&self, folder: u64) -> Option<IgnoreFile> {
+        let inode = self.child(folder, ignores::NAME).filter(|&inode| !self.is_dir(inode))?;
+        let version = usize::try_from(self.inodes[&inode].version).unwrap();
+        Some(IgnoreFile::new(RULES[version % RULES.len()].as_bytes()).unwrap())
+    }
+
+    /// The same as a part of the folder's listing.
+    pub fn listed_ignores(&self, folder: u64) -> ListPart {
+        ListPart::Ignores(self.ignores(folder).map_or(IgnoreRead::Missing, |file| IgnoreRead::Read(Arc::new(file))))
+    }
+
+    /// Every path that no ignore file ignores, with its inode.
+    pub fn heeded(&self) -> BTreeMap<Vec<u8>, u64> {
+        let mut all = self.paths();
+        let mut ignored = BTreeSet::new();
+        for (path, &inode) in &all {
+            let slashes = path.iter().enumerate().rev().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+            let above: Vec<_> = slashes.map(|at| (at + 1, &path[..at])).chain([(0, &path[..0])]).collect();
+            let out = above.iter().any(|(_, folder)| ignored.contains(*folder));
+            let files = above.iter().filter_map(|(from, at)| Some((*from, self.ignores(self.resolve(at)?)?)));
+            let said = files.into_iter().find_map(|(from, file)| file.ignores(&path[from..], self.is_dir(inode)));
+            if out || said == Some(true) {
+                ignored.insert(path.clone());
+            }
+        }
+        all.retain(|path, _| !ignored.contains(path));
+        all
     }
 
     /// All folders reachable from the root.

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use daemon::{Daemon, Sort, deleted, played, text};
 use disk::{Disk, ROOT};
 use fastrand::Rng;
+use fsmon_core::ignores;
 use fsmon_core::io::Command;
 use fsmon_protocol::rpc_types::{Again, ReplayRequest};
 use fsmon_protocol::spec::{BreakAfter, Mode, Options};
@@ -25,17 +26,18 @@ fn pick<T: Clone>(random: &mut Rng, from: &[T]) -> Option<T> {
 }
 
 /// One random change of the file system.
-fn change(disk: &mut Disk, random: &mut Rng, what: u8) {
+fn change(disk: &mut Disk, random: &mut Rng, what: u8, gitignore: bool) {
     let folders = disk.folders();
     let folder = pick(random, &folders).unwrap();
     let other = pick(random, &folders).unwrap();
-    let new = [b'a' + random.u8(..5)];
+    let letter = [b'a' + random.u8(..5)];
+    let new = if gitignore && random.u8(..4) == 0 { ignores::NAME } else { &letter };
     let files: Vec<_> = disk.entries(folder).into_iter().filter(|&(_, i)| !disk.is_dir(i)).collect();
     let all = disk.entries(folder);
-    let free = disk.child(folder, &new).is_none();
+    let free = disk.child(folder, new).is_none();
     match what {
-        0..=2 if free => disk.create(folder, &new, random.u8(..4) > 0),
-        3 | 4 if free => disk.mkdir(folder, &new),
+        0..=2 if free => disk.create(folder, new, random.u8(..4) > 0),
+        3 | 4 if free => disk.mkdir(folder, new),
         5..=7 => {
             if let Some((name, _)) = pick(random, &files) {
                 disk.write(folder, &name, random.u8(..4) > 0);
@@ -54,7 +56,7 @@ fn change(disk: &mut Disk, random: &mut Rng, what: u8) {
         }
         10 | 11 => {
             if let Some((name, _)) = pick(random, &all) {
-                disk.rename(folder, &name, other, &new);
+                disk.rename(folder, &name, other, new);
             }
         }
         12 => {
@@ -62,7 +64,7 @@ fn change(disk: &mut Disk, random: &mut Rng, what: u8) {
                 disk.move_out(folder, &name);
             }
         }
-        _ if free => disk.move_in(folder, &new),
+        _ if free => disk.move_in(folder, new),
         _ => {}
     }
 }
@@ -169,6 +171,20 @@ fn check(daemon: &mut Daemon, disk: &Disk, seed: u64, renames: bool) {
     }
 }
 
+/// Where ignore files decide, what they let in is known and processed, and nothing else is known.
+fn check_heeded(daemon: &mut Daemon, disk: &Disk, seed: u64) {
+    let heeded = disk.heeded();
+    let folders = heeded.values().filter(|&&inode| disk.is_dir(inode)).count() as u64 + 1;
+    let counts = (heeded.len() as u64 + 1 - folders, folders);
+    for (path, inode) in heeded.iter().filter(|&(_, &inode)| !disk.is_dir(inode)) {
+        let (done, version) = (daemon.processed.get(path).copied(), disk.inodes[inode].version);
+        let path = text(path);
+        assert_eq!(done, Some(version), "seed {seed}: {path} is not processed as it is now\n{}", daemon.story());
+    }
+    let shown = daemon.shown(disk);
+    assert_eq!((shown.files, shown.folders), counts, "seed {seed}: files and folders: {heeded:?}\n{}", daemon.story());
+}
+
 /// `renames`: folders and files are renamed too. Then a listing may be ahead of the events, and what it saw early be
 /// told as gone and come again; without, nothing that stayed is ever told as gone.
 fn history(seed: u64, crashes: bool, renames: bool, sort: Sort) {
@@ -180,7 +196,7 @@ fn history(seed: u64, crashes: bool, renames: bool, sort: Sort) {
         match random.u8(..25) {
             0..=7 => {
                 let what = random.u8(..if renames { 14 } else { 10 });
-                change(&mut disk, &mut random, what);
+                change(&mut disk, &mut random, what, sort.gitignore);
             }
             8..=10 => drop(daemon.read(&mut disk, random.usize(1..30))),
             11 | 12 => drop(daemon.list(&mut disk)),
@@ -216,11 +232,16 @@ fn history(seed: u64, crashes: bool, renames: bool, sort: Sort) {
         disk.put_root(true);
     }
     come_to_rest(&mut daemon, &mut disk, &mut random, seed);
-    check(&mut daemon, &disk, seed, renames);
+    if sort.gitignore {
+        check_heeded(&mut daemon, &disk, seed);
+    } else {
+        check(&mut daemon, &disk, seed, renames);
+    }
 }
 
 /// A run for each file, and they stay.
-const EACH: Sort = Sort { mode: Mode::Each, deletes: false, lanes: false, break_after: BreakAfter::Off };
+const EACH: Sort =
+    Sort { mode: Mode::Each, deletes: false, lanes: false, break_after: BreakAfter::Off, gitignore: false };
 
 fn seeds() -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
@@ -289,5 +310,13 @@ fn nothing_is_lost_when_runs_are_held_back() {
         let mode = [Mode::Each, Mode::Batch, Mode::Worker][usize::try_from(seed % 3).unwrap()];
         let break_after = BreakAfter::Runs(1 + u32::from(seed % 2 == 0));
         history(seed, seed % 5 > 1, true, Sort { mode, lanes: seed % 6 == 0, break_after, ..EACH });
+    }
+}
+
+/// Ignore files come, change and go with all else: what they let in at last is processed, and what they do not is let go.
+#[test]
+fn nothing_is_lost_where_ignore_files_decide() {
+    for seed in seeds() {
+        history(seed, seed % 4 > 0, seed % 3 > 0, Sort { gitignore: true, ..EACH });
     }
 }

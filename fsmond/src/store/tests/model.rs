@@ -15,6 +15,7 @@ struct Model {
     journal: Vec<JournalRow>,
     watches: BTreeMap<u32, WatchRow>,
     nodes: BTreeMap<(u32, u32), NodeRow>,
+    ignores: BTreeMap<(u32, u32), Vec<u8>>,
     runs: BTreeMap<u64, (RunRow, RunStatus)>,
 }
 
@@ -40,6 +41,12 @@ impl Model {
                     let row = NodeRow { seen: row.seen.or(before), ..row.clone() };
                     self.nodes.insert((id, row.index), row);
                 }
+                for (index, file) in &checkpoint.ignores {
+                    match file {
+                        Some(file) => drop(self.ignores.insert((id, *index), file.text().to_vec())),
+                        None => drop(self.ignores.remove(&(id, *index))),
+                    }
+                }
                 self.watches.insert(id, checkpoint.watch.clone());
             }
             StoreOp::Watch(row) => {
@@ -49,6 +56,7 @@ impl Model {
             StoreOp::WatchRemoved(id) => {
                 self.watches.remove(&id.0);
                 self.nodes.retain(|(watch, _), _| *watch != id.0);
+                self.ignores.retain(|(watch, _), _| *watch != id.0);
             }
             StoreOp::Detached { .. } | StoreOp::SaveWatches(_) => {}
         }
@@ -60,6 +68,8 @@ impl Model {
         for id in 1..5 {
             let expected: Vec<_> = self.nodes.range((id, 0)..(id + 1, 0)).map(|(_, row)| row.clone()).collect();
             assert_eq!(nodes_of(&opened.store, WatchId(id)), expected, "sequence {sequence}");
+            let ignores = self.ignores.range((id, 0)..(id + 1, 0)).map(|(at, text)| (at.1, text.clone()));
+            assert_eq!(opened.store.load_ignores(WatchId(id)).unwrap(), ignores.collect::<Vec<_>>());
         }
         let unfinished: Vec<_> =
             self.runs.values().filter(|r| r.1 == RunStatus::Started).map(|r| r.0.clone()).collect();

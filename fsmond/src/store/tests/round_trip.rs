@@ -51,7 +51,12 @@ fn a_fingerprint_that_is_not_given_stays_until_its_place_is_freed() {
     let mut running = start(dir.path());
     let row = NodeRow { seen: Some(samples::fingerprint(7)), known: true, ..samples::node(&mut Dice(3), 5) };
     let later = NodeRow { seen: None, known: false, name: Box::from(&b"renamed"[..]), ..row.clone() };
-    let checkpoint = |row: &NodeRow, freed| Checkpoint { watch: samples::watch(1), rows: vec![row.clone()], freed };
+    let checkpoint = |row: &NodeRow, freed| Checkpoint {
+        watch: samples::watch(1),
+        rows: vec![row.clone()],
+        freed,
+        ignores: Vec::new(),
+    };
     running.store(vec![StoreOp::Checkpoint(Box::new(checkpoint(&row, Vec::new())))]);
     running.store(vec![StoreOp::Checkpoint(Box::new(checkpoint(&later, Vec::new())))]);
     running.close();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fsmon_core::ignores::IgnoreFile;
 use fsmon_core::io::{
     Checkpoint, Held, JournalRow, NodeRow, NodeState, Owed, PendingRow, RunEndRow, RunRow, WatchId, WatchRow,
 };
@@ -294,5 +295,11 @@ pub(super) fn checkpoint(dice: &mut Dice, id: u32, upto: u64) -> Checkpoint {
     indexes.dedup();
     let freed: Vec<u32> = (0..dice.small(4)).map(|_| dice.small(30)).filter(|f| !indexes.contains(f)).collect();
     let rows = indexes.into_iter().map(|index| node(dice, index)).collect();
-    Checkpoint { watch: row, rows, freed }
+    let ignores = (0..dice.small(4)).map(|at| (at, dice.maybe(ignore_file))).collect();
+    Checkpoint { watch: row, rows, freed, ignores }
+}
+
+fn ignore_file(dice: &mut Dice) -> Arc<IgnoreFile> {
+    let text = [&b"\xff"[..], dice.below(9).to_string().as_bytes(), b"\n"].concat();
+    Arc::new(IgnoreFile::new(&text).unwrap())
 }

@@ -38,7 +38,7 @@ fn rows_per_second() {
             ..samples::node(&mut dice, n)
         })
         .collect();
-    let checkpoint = Checkpoint { watch: samples::watch(1), rows, freed: Vec::new() };
+    let checkpoint = Checkpoint { watch: samples::watch(1), rows, freed: Vec::new(), ignores: Vec::new() };
     let (begun, used) = (Instant::now(), cpu());
     running.store(vec![StoreOp::Checkpoint(Box::new(checkpoint))]);
     report("ledger rows", 500_000, begun, used);

@@ -62,6 +62,7 @@ fn every_option() -> Options {
         output_max: Some(Size(2 << 20)),
         break_after: Some(BreakAfter::Runs(5)),
         keep_runs: Some(KeepRuns::Newest(500)),
+        gitignore: Some(true),
     }
 }
 

@@ -117,16 +117,20 @@ pub fn look_at_path(path: &Path) -> Result<Facts> {
     statx(CWD, path, AtFlags::empty(), FIELDS).map(|told| facts(&told))
 }
 
-/// Whether somebody has this file open for writing; none where that cannot be told, or it is no regular file.
-pub fn is_written(folder: BorrowedFd<'_>, name: impl Arg) -> Option<bool> {
+/// Opens a regular file to read it; none where it is something else.
+pub fn open_file(folder: BorrowedFd<'_>, name: impl Arg) -> Result<Option<OwnedFd>> {
     // A handle that opens nothing, to be sure of what it is; only then the file itself.
-    let place = openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    if look_at_fd(place.as_fd()).ok()?.file_type != FileType::File {
-        return None;
+    let place = openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    if look_at_fd(place.as_fd())?.file_type != FileType::File {
+        return Ok(None);
     }
     let path = format!("/proc/self/fd/{}", place.as_raw_fd());
-    let file = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    lease::is_written(file.as_fd())
+    open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).map(Some)
+}
+
+/// Whether somebody has this file open for writing; none where that cannot be told, or it is no regular file.
+pub fn is_written(folder: BorrowedFd<'_>, name: impl Arg) -> Option<bool> {
+    lease::is_written(open_file(folder, name).ok()??.as_fd())
 }
 
 fn facts(told: &Statx) -> Facts {

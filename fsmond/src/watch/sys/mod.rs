@@ -15,7 +15,8 @@ mod lease;
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    fs_type, fs_type_of_root, is_written, look_at, look_at_fd, look_at_path, names, open_beneath, open_root, real_path,
+    fs_type, fs_type_of_root, is_written, look_at, look_at_fd, look_at_path, names, open_beneath, open_file, open_root,
+    real_path,
 };
 
 #[cfg(any(not(target_os = "linux"), test))]
@@ -23,7 +24,8 @@ pub use linux::{
 mod portable;
 #[cfg(not(target_os = "linux"))]
 pub use portable::{
-    fs_type, fs_type_of_root, is_written, look_at, look_at_fd, look_at_path, names, open_beneath, open_root, real_path,
+    fs_type, fs_type_of_root, is_written, look_at, look_at_fd, look_at_path, names, open_beneath, open_file, open_root,
+    real_path,
 };
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use fsmon_protocol::fingerprint::FileType;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, fstat, open, openat, stat, statat};
 use rustix::io::{Errno, Result};
 use rustix::path::Arg;
@@ -34,6 +35,17 @@ pub fn open_beneath(root: BorrowedFd<'_>, path: &[u8], _read: bool) -> Result<Ow
 /// Looks at one name of a folder, without following it.
 pub fn look_at(folder: BorrowedFd<'_>, name: impl Arg, _cached: bool) -> Result<Facts> {
     statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map(|told| facts(&told))
+}
+
+/// Opens a regular file to read it; none where it is something else.
+pub fn open_file(folder: BorrowedFd<'_>, name: &[u8]) -> Result<Option<OwnedFd>> {
+    if look_at(folder, name, true)?.file_type != FileType::File {
+        return Ok(None);
+    }
+    let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(folder, name, how, Mode::empty())?;
+    // It may be another one by now.
+    Ok((look_at_fd(file.as_fd())?.file_type == FileType::File).then_some(file))
 }
 
 /// No system but Linux tells whether somebody has a file open for writing.

@@ -26,7 +26,7 @@ fn fifty_thousand_folders() {
     while out > 0 || !waiting.is_empty() {
         while let Some((folder, path)) = waiting.pop_front() {
             paths.insert(folder, path.clone());
-            b.edge.list(ListRequest { watch: W, folder, path, inode: 0, arm: true, scan: 1 });
+            b.edge.list(ListRequest { watch: W, folder, path, inode: 0, arm: true, ignores: AskIgnores::No, scan: 1 });
             out += 1;
         }
         b.edge.flush();
@@ -43,6 +43,7 @@ fn fifty_thousand_folders() {
                         }
                     }
                 }
+                ListPart::Ignores(_) => {}
                 ListPart::Done { armed, .. } => {
                     assert_eq!(armed, Armed::Yes);
                     paths.remove(&part.folder);

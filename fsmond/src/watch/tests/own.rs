@@ -49,7 +49,15 @@ fn a_large_folder_comes_in_parts_and_looks_come_in_order() {
         fs::write(b.path(index.to_string()), "").unwrap();
     }
     b.open(Backend::Poll);
-    b.edge.list(ListRequest { watch: W, folder: R, path: RawPath::default(), inode: 0, arm: false, scan: 7 });
+    b.edge.list(ListRequest {
+        watch: W,
+        folder: R,
+        path: RawPath::default(),
+        inode: 0,
+        arm: false,
+        ignores: AskIgnores::No,
+        scan: 7,
+    });
     for tag in 0..200 {
         let names = vec![tag.to_string().into_bytes().into()];
         b.edge.look(LookRequest { check: false, watch: W, folder: R, path: RawPath::default(), inode: 0, names, tag });
@@ -62,6 +70,7 @@ fn a_large_folder_comes_in_parts_and_looks_come_in_order() {
                 for part in parts {
                     match part.part {
                         ListPart::Entries(some) => entries += some.len(),
+                        ListPart::Ignores(_) => {}
                         ListPart::Done { .. } => done = true,
                         ListPart::Failed(problem) => panic!("{problem:?}"),
                     }

@@ -2,14 +2,16 @@
 //! held. What the machine does is noted as outcomes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
+use fsmon_core::ignores::{self, IgnoreFile};
 use fsmon_core::io::{
-    Ack, Answer, Armed, Command, Covering, Effect, FolderProblem, Hint, HintWhat, Input, ListPart, ListRequest,
-    Listing, LookRequest, Looked, Now, OpenRequest, PutAway, PutAwayRequest, RootFacts, RootProblem, RunEnded, Seen,
-    Settings, Sighting, SpawnRequest, StoreOp, Token, WatchId,
+    Ack, Answer, Armed, AskIgnores, Command, Covering, Effect, FolderProblem, Hint, HintWhat, IgnoreRead, Input,
+    ListPart, ListRequest, Listing, LookRequest, Looked, Now, OpenRequest, PutAway, PutAwayRequest, RootFacts,
+    RootProblem, RunEnded, Seen, Settings, Sighting, SpawnRequest, StoreOp, Token, WatchId,
 };
 use fsmon_core::{Machine, Numbers};
-use fsmon_protocol::fingerprint::Fingerprint;
+use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::run::Outcome as Ended;
 use fsmon_protocol::spec::{After, Backend, Options};
 use fsmon_protocol::status::Workers;
@@ -338,11 +340,29 @@ impl Daemon {
                     (_, false) => Armed::NoMoreWatches,
                 };
                 let entries = self.disk.entries(inode).into_iter().map(|(name, i)| (name, self.disk.stat(i)));
-                vec![part(ListPart::Entries(entries.collect())), part(ListPart::Done { armed, inode })]
+                let entries = entries.collect();
+                let ignores = match request.ignores {
+                    AskIgnores::No => None,
+                    AskIgnores::Yes(_) => Some(part(ListPart::Ignores(self.read_ignores(inode)))),
+                };
+                let rest = [part(ListPart::Entries(entries)), part(ListPart::Done { armed, inode })];
+                ignores.into_iter().chain(rest).collect()
             }
         };
         self.step(Input::Listed(parts))?;
         Ok(true)
+    }
+
+    fn read_ignores(&self, folder: u64) -> IgnoreRead {
+        match self.disk.child(folder, ignores::NAME) {
+            None => IgnoreRead::Missing,
+            Some(file) if self.disk.stat(file).file_type != FileType::File => IgnoreRead::Missing,
+            Some(file) if !self.disk.readable(file) => IgnoreRead::Unread("permission denied".to_owned()),
+            Some(file) => match IgnoreFile::new(self.disk.text(file)) {
+                Ok(file) => IgnoreRead::Read(Arc::new(file)),
+                Err(why) => IgnoreRead::Unread(why),
+            },
+        }
     }
 
     fn look(&mut self) -> Result<bool, String> {

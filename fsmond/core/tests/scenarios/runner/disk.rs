@@ -17,6 +17,8 @@ struct Inode {
     readable: bool,
     /// Whether somebody has it open for writing.
     open: bool,
+    /// What is in it, where that is asked.
+    text: Vec<u8>,
 }
 
 pub struct Disk {
@@ -73,7 +75,10 @@ impl Disk {
         self.next_inode += 1;
         let now = self.stamp();
         let stat = Fingerprint { inode, size: 0, mtime: now, ctime: now };
-        self.inodes.insert(inode, Inode { file_type, entries: BTreeMap::new(), stat, readable: true, open: false });
+        self.inodes.insert(
+            inode,
+            Inode { file_type, entries: BTreeMap::new(), stat, readable: true, open: false, text: Vec::new() },
+        );
         inode
     }
 
@@ -219,6 +224,24 @@ impl Disk {
         let it = self.inodes.get_mut(&inode).expect("a file");
         (it.stat.size, it.stat.mtime, it.stat.ctime, it.open) = (size, now, now, true);
         self.told_of(path, NameHint::Modified)
+    }
+
+    /// Writes the lines of an ignore file, and closes it.
+    pub fn rules(&mut self, path: &str, lines: &[&str]) -> Done {
+        let text: Vec<u8> = lines.iter().flat_map(|line| [line.as_bytes(), b"\n"].concat()).collect();
+        if self.resolve(path.as_bytes()).is_none() {
+            self.create(path, FileType::File)?;
+        }
+        let (_, _, inode) = self.there(path)?;
+        let size = text.len() as u64;
+        self.inodes.get_mut(&inode).expect("a file").text = text;
+        self.write(path, size)?;
+        self.close(path)
+    }
+
+    /// What is in a file.
+    pub fn text(&self, inode: u64) -> &[u8] {
+        &self.inodes[&inode].text
     }
 
     pub fn close(&mut self, path: &str) -> Done {

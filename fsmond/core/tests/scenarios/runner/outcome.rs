@@ -123,6 +123,7 @@ impl Outcome {
             .with("rule", told.ruling.rule.as_str())
             .with("pattern", told.ruling.pattern.as_deref().unwrap_or("none"))
             .with("by", frame.path(&told.ruling.at))
+            .maybe("line", told.ruling.line.as_ref().map(|(file, line)| format!("{}:{line}", frame.path(file))))
             .with("disk", disk)
             .with("waits", join(waits))
             .with("runs-not", told.runs_not.map_or("-", RunsNot::as_str))

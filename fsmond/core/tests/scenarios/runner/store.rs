@@ -13,6 +13,7 @@ use fsmon_protocol::units::Timestamp;
 pub struct Stored {
     rows: BTreeMap<WatchId, WatchRow>,
     nodes: BTreeMap<(WatchId, u32), NodeRow>,
+    ignores: BTreeMap<(WatchId, u32), Vec<u8>>,
     specs: Vec<WatchSpec>,
     pub journal: Vec<JournalRow>,
     /// Gaps that are open; they outlive the journal.
@@ -39,6 +40,9 @@ impl Stored {
             }
             if machine.restored(id) != 0 {
                 return Err("stored rows made no sense".to_owned());
+            }
+            for (&(_, at), text) in self.ignores.range((id, 0)..=(id, u32::MAX)) {
+                machine.restore_ignores(id, at, text);
             }
         }
         self.gaps.values().cloned().for_each(|gap| machine.restore_gap(gap));
@@ -74,7 +78,8 @@ impl Stored {
         let nodes = self.nodes.range((id, 0)..=(id, u32::MAX)).map(|(_, node)| node.clone()).collect();
         let missing = |record: &&JournalRow| record.watch == Some(id) && record.record.seq > row.upto;
         let journal = self.journal.iter().filter(missing).cloned().collect();
-        Some(Kept { row, since, nodes, journal })
+        let ignores = self.ignores.range((id, 0)..=(id, u32::MAX)).map(|(&(_, at), text)| (at, text.clone())).collect();
+        Some(Kept { row, since, nodes, ignores, journal })
     }
 
     /// Makes one operation durable.
@@ -109,6 +114,12 @@ impl Stored {
                     }
                     self.nodes.insert((watch, row.index), row);
                 }
+                for (at, file) in checkpoint.ignores {
+                    match file {
+                        Some(file) => drop(self.ignores.insert((watch, at), file.text().to_vec())),
+                        None => drop(self.ignores.remove(&(watch, at))),
+                    }
+                }
             }
             StoreOp::Watch(row) => {
                 self.detached.remove(&row.id);
@@ -121,6 +132,7 @@ impl Stored {
             StoreOp::WatchRemoved(id) => {
                 self.rows.remove(&id);
                 self.nodes.retain(|&(watch, _), _| watch != id);
+                self.ignores.retain(|&(watch, _), _| watch != id);
                 self.gaps.retain(|_, gap| gap.watch != id);
             }
             StoreOp::SaveWatches(specs) => self.specs = specs,

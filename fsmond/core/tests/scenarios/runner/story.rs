@@ -466,6 +466,7 @@ impl Story {
                 disk.write(&path, size()?)?;
                 disk.close(&path)?;
             }
+            "rules" => disk.rules(&path, &rest.split_whitespace().skip(1).collect::<Vec<_>>())?,
             "touch" => disk.touch(&path)?,
             "chmod" | "readable" => disk.chmod(&path, true)?,
             "unreadable" => disk.chmod(&path, false)?,
