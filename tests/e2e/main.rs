@@ -16,6 +16,7 @@ mod doctor;
 mod dry_run;
 mod explain;
 mod fresh_folders;
+mod gitignore;
 mod handed;
 mod history;
 mod ledger;
