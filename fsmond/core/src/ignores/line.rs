@@ -25,18 +25,23 @@ pub fn read(line: &[u8]) -> Result<Option<String>, Odd> {
         return Err(Odd);
     }
     let body = text.strip_prefix('!').unwrap_or(&text);
-    if body.is_empty() {
+    if body.bytes().all(|byte| byte == b'/') {
+        // It names nothing.
         return Err(Odd);
     }
     let mut pattern = String::from(if takes_back { "!" } else { "" });
-    // The crate would say so by itself, but takes the slash of a class for one of the path.
+    // The crate would say so by itself, but the class that is written may have a slash where this one has none, or lack one.
     if !body.strip_suffix('/').unwrap_or(body).contains('/') {
         pattern.push_str("**/");
+    } else if !body.starts_with('/') {
+        pattern.push('/');
     }
     let mut rest = body.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
-            '\\' => escaped(rest.next().ok_or(Odd)?, rest.peek().is_none(), &mut pattern),
+            '\\' => escaped(rest.next().ok_or(Odd)?, rest.peek().is_none(), &mut pattern)?,
+            // More than two are as two.
+            '*' if pattern.ends_with("**") => {}
             '{' | '}' => pattern.extend(['\\', c]),
             '[' => match class(&mut rest) {
                 Ok(class) => pattern.push_str(&class),
@@ -54,12 +59,16 @@ pub fn read(line: &[u8]) -> Result<Option<String>, Odd> {
 }
 
 /// A character that stands for itself.
-fn escaped(c: char, last: bool, pattern: &mut String) {
-    if last && c.is_whitespace() {
-        pattern.extend(['[', c, ']']);
-    } else {
-        pattern.extend(['\\', c]);
+fn escaped(c: char, last: bool, pattern: &mut String) -> Result<(), Odd> {
+    match c {
+        // The slash that says that a folder is meant is none of the pattern, which so ends in the `\`.
+        '/' if last => return Err(Odd),
+        // In a class it says nothing to the slash behind it.
+        '\\' => pattern.push_str("[\\]"),
+        c if last && c.is_whitespace() => pattern.extend(['[', c, ']']),
+        c => pattern.extend(['\\', c]),
     }
+    Ok(())
 }
 
 /// Without the spaces at the end, but for one that is escaped.

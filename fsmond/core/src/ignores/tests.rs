@@ -37,6 +37,9 @@ fn it_is_what_git_takes_it_for() {
     assert_eq!(said("[a\\]]x\n", "]x ax bx"), "++.");
     assert_eq!(said("a[!b]c\n", "a/c axc abc"), ".+.", "a class never matches a slash");
     assert_eq!(said("[!-]\n[]-]y\n[a-]z\n[^^]w\n", "- b -y ]y -z az ^w bw"), ".+++++.+");
+    assert_eq!(said("a\\\\/\n", "a\\/ a/ a\\"), "+..");
+    assert_eq!(said("[./!]\n", "! d/!"), "+.", "a slash is one, in a class too");
+    assert_eq!(said("***/x/***\n", "x/ x/y a/x/y"), ".++");
     assert_eq!(said("\\#a\n\\!b\nc\\ \nd \n", "#a !b c d"), "++.+");
     assert_eq!(file("c\\ \n").ignores(b"c ", false), Some(true));
     assert_eq!(file("a\t\n").ignores(b"a", false), None, "only spaces go");
@@ -46,7 +49,7 @@ fn it_is_what_git_takes_it_for() {
 
 #[test]
 fn what_cannot_be_understood_ignores_nothing_and_takes_back_more() {
-    for line in ["[a", "[", "a\\", "!", "[[:nothing:]]", "[é]x"] {
+    for line in ["[a", "[", "a\\", "a\\/", "!", "/", "!//", "[[:nothing:]]", "[é]x"] {
         assert_eq!(read(line.as_bytes()), Err(Odd), "{line}");
     }
     assert_eq!(read(b"b\xfcro"), Err(Odd));
