@@ -108,6 +108,10 @@ impl Control for DaemonControl {
         .boxed()
     }
 
+    fn later_stamp(&self) -> BoxFuture<'_, ()> {
+        clock::later_stamp().boxed()
+    }
+
     fn check_command(&self, root: &Path, given: &Options) -> Reply<()> {
         let defaults = self.defaults.read().unwrap_or_else(PoisonError::into_inner).clone();
         let rules = Rules::from_options(&given.clone().or(&defaults));

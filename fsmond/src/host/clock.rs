@@ -1,10 +1,16 @@
 //! The clocks. The only place that reads them for the core, which never does.
 
+use std::time::Duration;
+
 use fsmon_core::Now;
 use fsmon_protocol::Timestamp;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::os;
+
+/// How long it is waited for the clock of the file systems. Should it stand still for longer, what was made in that time
+/// before a watch counts as made after it, and runs.
+const LONGEST_TICK_MS: u32 = 1_000;
 
 /// All clocks, read one right after the other. The wall clock is asked by way of the C library, where a test can set it
 /// for one process.
@@ -27,6 +33,17 @@ pub fn coarse_wall() -> Timestamp {
     Timestamp(nanos(clock_gettime(os::COARSE)))
 }
 
+/// Waits until [`coarse_wall`] has gone on: a tick, or as long as the machine is not given its time.
+pub async fn later_stamp() {
+    let before = coarse_wall();
+    for _ in 0..LONGEST_TICK_MS {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if coarse_wall() != before {
+            return;
+        }
+    }
+}
+
 /// Whole nanoseconds, at the ends of what 64 bits hold.
 fn nanos(time: Timespec) -> i64 {
     time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
@@ -41,13 +58,23 @@ mod tests {
         let (first, second) = (now(), now());
         assert!(second.mono >= first.mono);
         let system = Timestamp::now();
-        assert!(system.since(first.wall) < std::time::Duration::from_secs(60));
+        assert!(system.since(first.wall) < Duration::from_secs(60));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn the_clock_that_is_never_set_goes_on_in_suspend() {
         assert_eq!(os::MONO, ClockId::Boottime);
+    }
+
+    #[tokio::test]
+    async fn what_was_made_before_a_later_stamp_has_an_earlier_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, b"x").unwrap();
+        later_stamp().await;
+        let stamp = Timestamp::from(std::fs::metadata(&path).unwrap().modified().unwrap());
+        assert!(stamp < now().stamp);
     }
 
     #[test]

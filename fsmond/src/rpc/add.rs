@@ -22,6 +22,7 @@ impl Session {
     /// Adds a watch; answers when it is recorded.
     pub async fn add_watch(&self, spec: WatchSpec) -> Reply<WatchStatus> {
         let (spec, only) = self.looked_at(spec).await?;
+        self.server.control.later_stamp().await;
         self.defined(Command::Add { spec, defined_by: DefinedBy::Runtime, only }).await
     }
 

@@ -58,6 +58,9 @@ pub trait Control: Send + Sync {
     fn reload(&self) -> BoxFuture<'_, Reply<Reloaded>>;
     /// Begins a clean stop; answers when it has begun, not when it is done.
     fn stop(&self) -> BoxFuture<'_, Reply<()>>;
+    /// Waits until file systems stamp files later than all that is there already, so that what was made before a watch
+    /// can be told from what is made after it.
+    fn later_stamp(&self) -> BoxFuture<'_, ()>;
     /// Refuses a command that this daemon would not run on files of this root, with the options it would have.
     /// Waits for file systems and the user database.
     fn check_command(&self, root: &Path, given: &Options) -> Reply<()>;

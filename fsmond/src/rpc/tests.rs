@@ -161,6 +161,9 @@ impl Control for FakeControl {
         self.0.cancel();
         async { Ok(()) }.boxed()
     }
+    fn later_stamp(&self) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
     fn check_command(&self, root: &Path, _given: &Options) -> Reply<()> {
         if root.ends_with("theirs") { Err(ApiError::refused("others can write there")) } else { Ok(()) }
     }

@@ -55,6 +55,7 @@ impl Session {
             self.check_new_command(watch.clone(), options.clone(), &unset).await?;
         }
         let starts_another = options.command.is_some() || options.env.is_some() || options.cwd.is_some();
+        self.server.control.later_stamp().await;
         let set = Command::Set { watch, options, unset, by: DefinedBy::Runtime };
         if starts_another { self.defined(set).await } else { self.one_watch(set).await }
     }
