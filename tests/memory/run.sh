@@ -2,14 +2,14 @@
 # A flood of events in little memory: a million writes to 100,000 files whose commands never end, with the daemon in a memory
 # cgroup. It has to live, to have all files pending at the end, and to agree with the tree.
 #
-#   sudo tests/memory/run.sh             release binaries, 72 MiB; LIMIT=MIB EVENTS=N FILES=N change that
+#   sudo tests/memory/run.sh             release binaries, 64 MiB; LIMIT=MIB EVENTS=N FILES=N change that
 #   FSMON_BIN_DIR=DIR sudo -E tests/memory/run.sh
 #
 # Needs root, a memory controller (cgroup 1 or 2) and python3. The files lie in /dev/shm, the state on disk. Ends with 0 only if
 # all of that held; prints how much the daemon took.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-bin=${FSMON_BIN_DIR:-$here/../../target/release} limit=${LIMIT:-72} events=${EVENTS:-1000000} files=${FILES:-100000}
+bin=${FSMON_BIN_DIR:-$here/../../target/release} limit=${LIMIT:-64} events=${EVENTS:-1000000} files=${FILES:-100000}
 folders=100
 [ "$(id -u)" = 0 ] || { echo "run.sh: only root can limit memory; use sudo" >&2; exit 2; }
 [ -x "$bin/fsmond" ] || { echo "run.sh: no $bin/fsmond; build it with: cargo build --release" >&2; exit 2; }

@@ -14,7 +14,7 @@ use super::sys;
 use super::visit::{Entered, Visit, problem};
 
 /// Entries of one part at most.
-pub const PART: usize = 1024;
+pub const PART: usize = 512;
 
 /// Does one request. Every part goes to `part`; false from it ends the listing, since nobody wants it any more.
 pub fn list(visit: &Visit, request: &ListRequest, mut part: impl FnMut(ListPart) -> bool) {

@@ -28,7 +28,7 @@ const MANY: usize = 16;
 const BATCH: usize = 64;
 /// Listings, and entries in them, that go in one answer at most.
 const ANSWER_LISTINGS: usize = 64;
-const ANSWER_ENTRIES: usize = 2048;
+const ANSWER_ENTRIES: usize = 512;
 /// A worker without work ends after this.
 const IDLE: Duration = Duration::from_secs(30);
 

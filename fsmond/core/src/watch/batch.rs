@@ -110,7 +110,7 @@ impl Watch {
                 let change = Change {
                     kind: pending.kind,
                     path,
-                    from: pending.from.clone().filter(|_| pending.kind == EventKind::Rename),
+                    from: pending.path_before().filter(|_| pending.kind == EventKind::Rename),
                     size: pending.seen.map(|seen| seen.size),
                     event_id: event_id(self.id, &rel, pending.kind, pending.seen.as_ref(), pending.sweep),
                 };

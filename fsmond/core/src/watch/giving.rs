@@ -45,10 +45,11 @@ impl Watch {
         let (mut waiting, mut more) = (0, 0);
         for at in self.pending.places() {
             let Some(pending) = self.waits_for_run(at) else { continue };
-            more += u64::from(pending.join(sweep));
             pending.trigger = pending.trigger.max(trigger);
+            let backs_off = pending.stage == Stage::Backoff;
             waiting += 1;
-            if pending.stage == Stage::Backoff {
+            more += u64::from(self.pending.waiters.join(at, sweep));
+            if backs_off {
                 self.pending.set_stage(at, Stage::Settling, now);
             }
         }
@@ -72,7 +73,7 @@ impl Watch {
         }
         let mut joined = 0;
         for at in self.pending.places() {
-            joined += u64::from(self.waits_for_run(at).is_some_and(|p| p.join(sweep)));
+            joined += u64::from(self.waits_for_run(at).is_some() && self.pending.waiters.join(at, sweep));
         }
         sweeps.joined(sweep, joined);
     }
@@ -83,7 +84,10 @@ impl Watch {
             return;
         }
         for sweep in self.sweeps_to_come().collect::<Vec<_>>() {
-            if ctx.shared.sweeps.counts_pending(sweep) && self.pending.get_mut(at).is_some_and(|p| p.join(sweep)) {
+            if ctx.shared.sweeps.counts_pending(sweep)
+                && self.pending.get(at).is_some()
+                && self.pending.waiters.join(at, sweep)
+            {
                 ctx.shared.sweeps.joined(sweep, 1);
             }
         }
@@ -91,15 +95,7 @@ impl Watch {
 
     /// This watch is left out of a sweep whose reconcile can't be made.
     pub(super) fn leave_sweep(&mut self, sweep: u64, sweeps: &mut Sweeps) {
-        let mut left = 0;
-        for at in self.pending.places() {
-            if let Some(pending) = self.pending.get_mut(at) {
-                let before = pending.waiters.len();
-                pending.waiters.retain(|waits| *waits != sweep);
-                left += (before - pending.waiters.len()) as u64;
-            }
-        }
-        sweeps.left(sweep, left);
+        sweeps.left(sweep, self.pending.waiters.leave(sweep));
     }
 
     /// Every known file is pending once more; one that is pending already runs once for both causes.

@@ -47,6 +47,7 @@ mod tell;
 mod understood;
 mod unreadable;
 mod verify;
+mod waiters;
 mod wanted;
 mod workers;
 

@@ -53,7 +53,7 @@ impl Watch {
             if let Some(pending) = self.pending.get_mut(at) {
                 pending.trigger = pending.trigger.max(Trigger::Manual);
                 pending.sweep = if failed { sweep } else { pending.sweep };
-                pending.join(sweep);
+                self.pending.waiters.join(at, sweep);
             }
         }
         self.ledger.hurry();

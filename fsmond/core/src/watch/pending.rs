@@ -4,34 +4,37 @@
 //! makes exactly one more run.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use fsmon_protocol::RawPath;
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::Trigger;
+use indexmap::IndexMap;
 
 use crate::io::{NodeState, PendingRow};
 use crate::lanes::Lanes;
 
 pub use super::stage::{Leaving, Stage};
+use super::waiters::Waiters;
+
+/// So many more than are needed there may be before anything is made smaller.
+const FEW: usize = 1024;
 
 /// One pending file.
 #[derive(Debug, Clone)]
 pub struct Pending {
     /// What happened to the file since it was last processed, all in all.
     pub kind: EventKind,
-    /// Its absolute path before a rename.
-    pub from: Option<RawPath>,
+    /// Its absolute path before a rename. Apart, since few were renamed and many may be pending.
+    pub from: Option<Box<RawPath>>,
     /// Why a run is due.
     pub trigger: Trigger,
     /// Attempts made at this version.
     pub attempts: u32,
     /// The sweep that makes it pending, 0 for changes.
     pub sweep: u64,
-    /// Sweeps that count on its result.
-    pub waiters: Vec<u64>,
     /// What was seen last.
     pub seen: Option<Fingerprint>,
     /// How often in a row it changed during its own run.
@@ -62,7 +65,6 @@ impl Pending {
             trigger,
             attempts: 0,
             sweep: 0,
-            waiters: Vec::new(),
             seen: None,
             own_changes: 0,
             since: now,
@@ -75,20 +77,16 @@ impl Pending {
         }
     }
 
-    /// A sweep counts on its result. Returns whether that is new.
-    pub fn join(&mut self, sweep: u64) -> bool {
-        let new = !self.waiters.contains(&sweep);
-        if new {
-            self.waiters.push(sweep);
-        }
-        new
+    /// Its absolute path before a rename.
+    pub fn path_before(&self) -> Option<RawPath> {
+        self.from.as_deref().cloned()
     }
 
     /// As it is stored.
     pub fn to_state(&self) -> NodeState {
         let row = PendingRow {
             kind: self.kind,
-            from: self.from.clone(),
+            from: self.path_before(),
             trigger: self.trigger,
             attempts: self.attempts,
             sweep: self.sweep,
@@ -104,7 +102,7 @@ impl Pending {
     /// As it was stored, in one of the stages that are stored.
     pub fn from_row(row: PendingRow, stage: Stage, seen: Option<Fingerprint>) -> Self {
         Self {
-            from: row.from,
+            from: row.from.map(Box::new),
             attempts: row.attempts,
             sweep: row.sweep,
             share: row.share.unwrap_or(u32::MAX),
@@ -131,13 +129,16 @@ pub fn merge(old: EventKind, new: EventKind) -> Option<EventKind> {
 /// All pending files of one watch.
 #[derive(Debug, Default)]
 pub struct PendingMap {
-    /// Each in a place of its own: a map that grows is copied as a whole.
-    map: HashMap<u32, Box<Pending>>,
+    /// Side by side in one block, which grows without being copied: a hundred thousand small ones would lie between what comes
+    /// and goes, and hold its memory.
+    map: IndexMap<u32, Pending>,
     due: BinaryHeap<Reverse<(u64, u32)>>,
     /// What is ready, by the size of the batch that it may share.
     ready: BTreeMap<u32, Ready>,
     /// The same in an order, where the watch has one.
     pub(super) lanes: Lanes,
+    /// Who counts on their results.
+    pub(super) waiters: Waiters,
     /// From which size the last batch was.
     turn: u32,
     failed: u64,
@@ -187,12 +188,12 @@ impl PendingMap {
 
     /// The entry of this file.
     pub fn get(&self, at: u32) -> Option<&Pending> {
-        self.map.get(&at).map(Box::as_ref)
+        self.map.get(&at)
     }
 
     /// The entry of this file, to change all but its stage.
     pub fn get_mut(&mut self, at: u32) -> Option<&mut Pending> {
-        self.map.get_mut(&at).map(Box::as_mut)
+        self.map.get_mut(&at)
     }
 
     /// The places of all pending files, sorted.
@@ -206,7 +207,7 @@ impl PendingMap {
     pub fn insert(&mut self, at: u32, pending: Pending) {
         self.remove(at);
         self.count(pending.stage, pending.share, true);
-        self.map.insert(at, Box::new(pending));
+        self.map.insert(at, pending);
     }
 
     /// Brings a file to a stage, which ends by itself at `due` (`u64::MAX`: never).
@@ -239,17 +240,21 @@ impl PendingMap {
         if due != u64::MAX {
             self.due.push(Reverse((due, at)));
         }
-        if self.due.len() > 2 * self.map.len() + 1024 {
-            // Of a file that is written and closed often, what was due before would stay until its time.
-            let due = self.map.iter().filter(|(_, pending)| pending.due != u64::MAX);
-            self.due = due.map(|(&at, pending)| Reverse((pending.due, at))).collect();
+        let most = self.map.len() + self.map.len() / 4 + FEW;
+        if self.due.len() > most {
+            // Of a file that is written and closed often, what was due before would stay until its time. The room is what
+            // it may come to: one that grows by itself is doubled.
+            let mut due = Vec::with_capacity(most + 1);
+            let waiting = self.map.iter().filter(|(_, pending)| pending.due != u64::MAX);
+            due.extend(waiting.map(|(&at, pending)| Reverse((pending.due, at))));
+            self.due = due.into();
         }
     }
 
     fn enqueue(&mut self, at: u32, share: u32) {
         let ready = self.ready.entry(share).or_default();
         ready.queue.push_back(at);
-        if ready.queue.len() > 2 * ready.count + 1024 {
+        if ready.queue.len() > 2 * ready.count + FEW {
             // Files that became ready again and again, and nobody takes them.
             let mut all: Vec<u32> = std::mem::take(&mut ready.queue).into();
             all.sort_unstable();
@@ -261,10 +266,14 @@ impl PendingMap {
 
     /// Takes the entry away: processed, vanished or dropped.
     pub fn remove(&mut self, at: u32) -> Option<Pending> {
-        let gone = self.map.remove(&at)?;
+        let gone = self.map.swap_remove(&at)?;
+        if self.map.len() < self.map.capacity() / 4 {
+            self.map.shrink_to(2 * self.map.len() + FEW);
+        }
         self.lanes.release(at);
+        self.waiters.forget(at);
         self.count(gone.stage, gone.share, false);
-        Some(*gone)
+        Some(gone)
     }
 
     fn count(&mut self, stage: Stage, share: u32, there: bool) {
@@ -375,6 +384,6 @@ impl PendingMap {
 }
 
 /// Whether it is ready and may share a batch with so many.
-fn is_ready(map: &HashMap<u32, Box<Pending>>, at: u32, share: u32) -> bool {
+fn is_ready(map: &IndexMap<u32, Pending>, at: u32, share: u32) -> bool {
     map.get(&at).is_some_and(|pending| pending.stage == Stage::Ready && pending.share == share)
 }

@@ -50,7 +50,7 @@ impl Watch {
             node: self.tree.id(at),
             path,
             kind: pending.kind,
-            from: pending.from.clone(),
+            from: pending.path_before(),
             trigger: pending.trigger,
             attempt: pending.attempts + 1,
             event_id: event_id(self.id, rel.as_bytes(), pending.kind, pending.seen.as_ref(), pending.sweep),
@@ -290,8 +290,7 @@ impl Watch {
 
     /// Tells who waits for this file what came of it, but for those who are told later.
     pub(super) fn answer_waiters_but(&mut self, at: u32, later: &[u64], verdict: Verdict, ctx: &mut Ctx<'_>) {
-        let Some(pending) = self.pending.get_mut(at) else { return };
-        for sweep in pending.waiters.extract_if(.., |sweep| !later.contains(sweep)) {
+        for sweep in self.pending.waiters.take_but(at, later) {
             ctx.shared.sweeps.result(sweep, verdict);
         }
     }

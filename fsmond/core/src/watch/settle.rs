@@ -154,6 +154,7 @@ impl Watch {
         if self.rules.command.is_empty() || self.filter.is_ready_file(self.tree.node(at).name()) {
             return false;
         }
+        let from = from.map(Box::new);
         let wanted = self.wants_kind(kind) && !(self.accepting && trigger == Trigger::Recovery);
         let Some(pending) = self.pending.get_mut(at) else {
             if wanted {
