@@ -6,8 +6,8 @@
 
 use fsmon_core::Input;
 use fsmon_core::io::{
-    Ack, FolderProblem, Hint, Kept, ListRequest, LookRequest, Name, NodeId, OpenRequest, PutAwayRequest, RunId,
-    Sighting, SpawnRequest, Stat, StoreOp, WatchId, WorkersRequest,
+    Ack, DigestRequest, FolderProblem, Hint, Kept, ListRequest, LookRequest, Name, NodeId, OpenRequest, PutAwayRequest,
+    RunId, Sighting, SpawnRequest, Stat, StoreOp, WatchId, WorkersRequest,
 };
 use fsmon_core::preview::Trial;
 use fsmon_protocol::event::Record;
@@ -37,6 +37,8 @@ pub trait WatchEdge: Send {
     fn list(&mut self, request: ListRequest);
     /// See [`fsmon_core::Effect::Look`].
     fn look(&mut self, request: LookRequest);
+    /// See [`fsmon_core::Effect::Digest`].
+    fn digest(&mut self, request: DigestRequest);
     /// See [`fsmon_core::Effect::Disarm`].
     fn disarm(&mut self, watch: WatchId, folder: NodeId);
     /// Everything asked since the last flush may be handed to the workers now, in batches.

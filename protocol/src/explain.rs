@@ -199,6 +199,8 @@ pub enum RunsNot {
     ReadyFile,
     /// It is smaller than `min-size` or larger than `max-size`.
     Size,
+    /// Its last change left it as it had been processed, by `dedupe`.
+    Unchanged,
 }
 
 impl RunsNot {
@@ -209,6 +211,7 @@ impl RunsNot {
             Self::NotAFile => "not_a_file",
             Self::ReadyFile => "ready_file",
             Self::Size => "size",
+            Self::Unchanged => "unchanged",
         }
     }
 }

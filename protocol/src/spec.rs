@@ -19,7 +19,7 @@ pub use after::After;
 pub use break_after::BreakAfter;
 pub use keep_runs::KeepRuns;
 pub use umask::Umask;
-pub use words::{Backend, CatchUp, Existing, Mode, OnSchedule, Order, Stdin};
+pub use words::{Backend, CatchUp, Dedupe, Existing, Mode, OnSchedule, Order, Stdin};
 
 /// A watch as it is defined: name, path, and the options that were given. Everything left out takes its default
 /// where the daemon resolves it into [`Rules`]. In TOML the options stand beside name and path: the daemon's config
@@ -138,6 +138,8 @@ pub struct Options {
     pub keep_runs: Option<KeepRuns>,
     /// Whether the ignore files in the tree (`.gitignore`) leave files and folders out.
     pub gitignore: Option<bool>,
+    /// By what a changed file is told from what was processed of it last.
+    pub dedupe: Option<Dedupe>,
 }
 
 /// Applies `$macro!(field, …)` to the name of every option, so that merging can forget none.
@@ -193,7 +195,8 @@ macro_rules! for_every_option {
             output_max,
             break_after,
             keep_runs,
-            gitignore
+            gitignore,
+            dedupe
         )
     };
 }
@@ -297,6 +300,7 @@ pub struct Rules {
     pub break_after: BreakAfter,
     pub keep_runs: Option<KeepRuns>,
     pub gitignore: bool,
+    pub dedupe: Dedupe,
 }
 
 impl Rules {
@@ -358,6 +362,7 @@ impl Rules {
             break_after: o.break_after.unwrap_or_default(),
             keep_runs: o.keep_runs,
             gitignore: o.gitignore.unwrap_or(false),
+            dedupe: o.dedupe.unwrap_or_default(),
         }
     }
 }

@@ -148,6 +148,8 @@ pub struct WatchStatus {
     pub workers: Option<Workers>,
     /// What its commands need seems to be broken, so that one file at a time is tried.
     pub broken: Option<Broken>,
+    /// Changes since the daemon started that ran nothing, since the file was as it had been processed (`dedupe`).
+    pub unchanged: u64,
 }
 
 /// A watch of which so many runs in a row have failed that only one file at a time is tried.

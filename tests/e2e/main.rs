@@ -11,6 +11,7 @@ mod commands;
 mod complete;
 mod copying;
 mod crash;
+mod dedupe;
 mod detached;
 mod doctor;
 mod dry_run;

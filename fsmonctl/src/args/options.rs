@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::spec::{
-    After, Backend, BreakAfter, CatchUp, Existing, KeepRuns, Mode, OnSchedule, Options, Order, Stdin, Umask,
+    After, Backend, BreakAfter, CatchUp, Dedupe, Existing, KeepRuns, Mode, OnSchedule, Options, Order, Stdin, Umask,
 };
 use fsmon_protocol::{ApiError, Size, Span, SpanOrOff};
 
@@ -66,6 +66,10 @@ pub struct OptionArgs {
     /// Which events run the command [default: create,modify,rename]
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = words(KINDS), help_heading = "When")]
     kinds: Option<Vec<EventKind>>,
+
+    /// Run nothing for a file that is modified and as its last run found it: by size and mtime, or by its content (up to 64M) [default: off]
+    #[arg(long, value_name = "off|meta|content", value_parser = words(DEDUPE), help_heading = "When")]
+    dedupe: Option<Dedupe>,
 
     /// How long a closed file must be quiet [default: 100ms]
     #[arg(long, value_name = "D", help_heading = "When")]
@@ -244,6 +248,7 @@ const ON_SCHEDULE: &[Word<OnSchedule>] =
     &[("pending", OnSchedule::Pending), ("all", OnSchedule::All), ("once", OnSchedule::Once)];
 const CATCH_UP: &[Word<CatchUp>] = &[("none", CatchUp::None), ("once", CatchUp::Once)];
 const MODES: &[Word<Mode>] = &[("each", Mode::Each), ("batch", Mode::Batch), ("worker", Mode::Worker)];
+const DEDUPE: &[Word<Dedupe>] = &[("off", Dedupe::Off), ("meta", Dedupe::Meta), ("content", Dedupe::Content)];
 const ORDERS: &[Word<Order>] = &[("arrival", Order::Arrival), ("name", Order::Name), ("mtime", Order::Mtime)];
 const STDIN: &[Word<Stdin>] = &[("none", Stdin::None), ("json", Stdin::Json)];
 const KINDS: &[Word<EventKind>] = &[
@@ -310,6 +315,7 @@ impl OptionArgs {
             output_max: self.output_max,
             keep_runs: self.keep_runs,
             gitignore: either(self.gitignore, self.no_gitignore),
+            dedupe: self.dedupe,
             break_after: self.break_after,
             order: self.order,
             key: self.key,

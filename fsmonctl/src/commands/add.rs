@@ -35,6 +35,7 @@ EXAMPLES
   fsmonctl add ~/src/app --gitignore -- make test        without what git ignores there
   fsmonctl add /data --ready-file '{name}.done' --min-age 5s -- import {path}
                                                          x.csv, once x.csv.done is there
+  fsmonctl add /data --dedupe content -- import          not for a touch, or the same written again
   fsmonctl add /out --break-after 5 -- upload            after 5 failures in a row one file at a time, until one succeeds
   fsmonctl add /data --nice 10 --umask 027 --output-max 64K -- import
                                                          for the command: priority, rights of new files, output kept

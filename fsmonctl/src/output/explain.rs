@@ -137,6 +137,10 @@ impl Telling<'_> {
             Some(RunsNot::NoCommand) => return "it is seen; the watch has no command to run".into(),
             Some(RunsNot::ReadyFile) => return "it says that another file is ready, and runs nothing itself".into(),
             Some(RunsNot::Size) => return "it runs nothing, since its size is out of --min-size and --max-size".into(),
+            Some(RunsNot::Unchanged) => {
+                let by = told.processed.as_ref().map_or_else(String::new, |run| format!(" by run {}", run.run));
+                return format!("its last change left it as it was processed{by}, so nothing was run (--dedupe)");
+            }
             Some(RunsNot::NotAFile) | None => {}
         }
         let kinds: Vec<_> = told.kinds.iter().map(|kind| kind.as_str()).collect();

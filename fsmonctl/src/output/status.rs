@@ -254,6 +254,7 @@ fn about(watch: &WatchStatus, state: String) -> Vec<(&'static str, String)> {
         ),
         ("workers", watch.workers.as_ref().map_or_else(|| "none".into(), workers)),
         ("transient", format!("{} created and gone before they were due", count(watch.transient, "file"))),
+        ("unchanged", format!("{} ran nothing, by --dedupe", count(watch.unchanged, "change"))),
         (
             "open gaps",
             match watch.gaps.as_slice() {
@@ -318,6 +319,7 @@ fn rules(watch: &WatchStatus) -> Vec<(&'static str, String)> {
         ("grace", r.grace.to_string()),
         ("retries", r.retries.to_string()),
         ("backoff", r.backoff.to_string()),
+        ("dedupe", r.dedupe.as_str().into()),
         ("break-after", r.break_after.to_string()),
         ("output-max", r.output_max.to_string()),
         ("keep-runs", r.keep_runs.map_or_else(|| "as the daemon".to_owned(), |kept| kept.to_string())),

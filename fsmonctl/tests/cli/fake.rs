@@ -425,6 +425,7 @@ pub fn watch(name: &str, path: &str) -> WatchStatus {
         warnings: vec![],
         workers: None,
         broken: None,
+        unchanged: 0,
     }
 }
 

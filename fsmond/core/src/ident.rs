@@ -2,6 +2,7 @@
 
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
+use fsmon_protocol::spec::Rules;
 
 use crate::io::{Stat, WatchId};
 
@@ -77,4 +78,14 @@ pub fn event_id(watch: WatchId, rel: &[u8], kind: EventKind, seen: Option<&Finge
         hash = hash.add(&f.mtime.to_le_bytes()).add(&f.ctime.to_le_bytes());
     }
     format!("{:032x}", hash.add(rel).0)
+}
+
+/// Tells apart what was processed by one command and by another, and how that is told. Stored within digests.
+pub fn seal(rules: &Rules) -> [u8; 16] {
+    let words = [rules.dedupe.as_str(), rules.mode.as_str(), rules.stdin.as_str()];
+    let optional = [rules.cwd.as_deref(), rules.run_as.as_deref()].map(Option::unwrap_or_default);
+    let texts = words.into_iter().chain(optional);
+    let texts = texts.chain(rules.command.iter().chain(&rules.env).map(String::as_str));
+    let hash = texts.fold(Fnv::new(), |hash, text| hash.add(&(text.len() as u64).to_le_bytes()).add(text.as_bytes()));
+    hash.add(&[u8::from(rules.append_path)]).0.to_le_bytes()
 }

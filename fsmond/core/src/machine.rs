@@ -213,6 +213,9 @@ impl Machine {
                     self.with(answer.watch, now, out, |watch, ctx| watch.on_looked(answer, ctx));
                 }
             }
+            Input::Digested(digested) => {
+                self.with(digested.watch, now, out, |watch, ctx| watch.on_digested(digested, ctx));
+            }
             Input::Stored(acks) => acks.into_iter().for_each(|ack| self.on_stored(now, ack, out)),
             Input::StoreState(error) => self.shared.store_error = error,
             Input::RunEnded(ended) => {

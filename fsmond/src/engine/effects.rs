@@ -138,6 +138,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
                 self.load.look(request.watch, now);
                 edge.look(request);
             }
+            Effect::Digest(request) => edge.digest(request),
             Effect::Disarm(watch, folder) => edge.disarm(watch, folder),
             Effect::Store(..)
             | Effect::Spawn(_)

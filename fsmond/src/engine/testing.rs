@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fsmon_core::io::{
-    Ack, JournalRow, ListRequest, LookRequest, NodeId, OpenRequest, PutAwayRequest, RunId, SpawnRequest, StoreOp,
-    WatchId, WorkersRequest,
+    Ack, DigestRequest, JournalRow, ListRequest, LookRequest, NodeId, OpenRequest, PutAwayRequest, RunId, SpawnRequest,
+    StoreOp, WatchId, WorkersRequest,
 };
 use fsmon_core::{Effect, Input, Now};
 use fsmon_protocol::event::{Event, EventKind, Origin, What};
@@ -39,6 +39,7 @@ pub enum Call {
     Close(WatchId),
     List(WatchId),
     Look(WatchId),
+    Digest(WatchId),
     Disarm(WatchId),
     Flush,
     Submit(Vec<(StoreOp, Option<Ack>)>),
@@ -73,6 +74,9 @@ impl WatchEdge for FakeEdges {
     }
     fn look(&mut self, request: LookRequest) {
         self.note(Call::Look(request.watch));
+    }
+    fn digest(&mut self, request: DigestRequest) {
+        self.note(Call::Digest(request.watch));
     }
     fn disarm(&mut self, watch: WatchId, _folder: NodeId) {
         self.note(Call::Disarm(watch));

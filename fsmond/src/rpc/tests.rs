@@ -223,6 +223,7 @@ fn watch_status(name: &str) -> WatchStatus {
         warnings: vec![],
         workers: None,
         broken: None,
+        unchanged: 0,
     }
 }
 

@@ -25,16 +25,16 @@ const WRITE_WATCH: &str = "INSERT INTO watch (id, name, path, defined_by, only_n
 const WRITE_UPTO: &str = "UPDATE watch SET upto = ?2 WHERE id = ?1";
 
 /// A fingerprint that is not given leaves the stored one as it is: the core keeps only a hash of what it has not looked
-/// at just now.
+/// at just now. Everything else is as the core says, none too.
 const WRITE_NODE: &str = "INSERT INTO node (watch, idx, parent, name, type, known, inode, length, mtime, ctime, \
-     state, kind, from_path, trigger, attempts, sweep, mount_point, hidden, share) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
+     state, kind, from_path, trigger, attempts, sweep, mount_point, hidden, share, processed) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
      ON CONFLICT (watch, idx) DO UPDATE SET parent = excluded.parent, name = excluded.name, type = excluded.type, \
      known = excluded.known, inode = COALESCE(excluded.inode, inode), length = COALESCE(excluded.length, length), \
      mtime = COALESCE(excluded.mtime, mtime), ctime = COALESCE(excluded.ctime, ctime), state = excluded.state, \
      kind = excluded.kind, from_path = excluded.from_path, trigger = excluded.trigger, attempts = excluded.attempts, \
      sweep = excluded.sweep, mount_point = excluded.mount_point, hidden = excluded.hidden, \
-     share = excluded.share";
+     share = excluded.share, processed = excluded.processed";
 
 /// Writes a watch's row; how far its ledger is counts only for a new one.
 pub(super) fn write_watch(conn: &Connection, row: &WatchRow) -> Sql<()> {
@@ -99,6 +99,7 @@ pub(super) fn write_checkpoint(conn: &Connection, checkpoint: &Checkpoint) -> Sq
             .value(row.mount_point)?
             .value(row.hidden)?
             .value(pending.and_then(|p| p.share))?
+            .value(row.processed)?
             .run()?;
     }
     ignores::write(conn, checkpoint.watch.id, &checkpoint.ignores)?;
@@ -160,7 +161,7 @@ fn held(row: &Row<'_>) -> Sql<Option<Held>> {
 pub(super) fn nodes(conn: &Connection, watch: WatchId, mut each: impl FnMut(NodeRow)) -> Sql<()> {
     let mut statement = conn.prepare_cached(
         "SELECT idx, parent, name, type, known, inode, length, mtime, ctime, state, kind, from_path, trigger, attempts, sweep, \
-         mount_point, hidden, share FROM node WHERE watch = ?1 ORDER BY idx",
+         mount_point, hidden, share, processed FROM node WHERE watch = ?1 ORDER BY idx",
     )?;
     let mut rows = statement.query([watch.0])?;
     while let Some(row) = rows.next()? {
@@ -173,6 +174,7 @@ pub(super) fn nodes(conn: &Connection, watch: WatchId, mut each: impl FnMut(Node
             mount_point: row.get(15)?,
             hidden: row.get(16)?,
             seen: columns::fingerprint(row, 5)?,
+            processed: row.get(18)?,
             state: node_state(row)?,
         });
     }

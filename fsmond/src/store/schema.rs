@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 11;
+pub(super) const VERSION: i64 = 12;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 11] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];
+const MIGRATIONS: [&str; 12] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -184,6 +184,11 @@ CREATE TABLE ignore_file (
     content BLOB NOT NULL,
     PRIMARY KEY (watch, idx)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What the last run of a file was given, so that a change that leaves it so runs nothing.
+const V12: &str = "
+ALTER TABLE node ADD COLUMN processed BLOB; -- a digest of it; none: it is not known, or that run has not succeeded
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

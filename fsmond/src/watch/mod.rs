@@ -5,11 +5,13 @@
 //!  open ──► opener ──► root, backend ──► Opened
 //!  list ──► pool ──► visit ──► lister (source.arm first) ──► Listed
 //!  look ──► pool ──► visit ──► looker ──► Looked
+//!  digest ──► pool ──► visit ──► digester ──► Digested
 //!  kernel ──► inotify/reader ──► decode ──► HintRing        (or: notify ──► HintRing)
 //!  mounts, what leads to a root ──► surroundings ──► Mounted, RootMoved
 //! ```
 //!
-//! - Symbolic links are followed in the path of a root, never below it; what is not a folder is never opened.
+//! - Symbolic links are followed in the path of a root, never below it; what is neither a folder nor a regular file is
+//!   never opened.
 //! - Nothing here waits on the engine's thread: whatever may hang runs on threads that belong to one mount.
 //! - A root that is not the folder it was when it was opened is [`FolderProblem::Gone`] in answers about the root
 //!   itself and [`FolderProblem::Other`] in answers about folders below, never an empty folder.
@@ -18,6 +20,7 @@
 //! [`FolderProblem::Gone`]: fsmon_core::io::FolderProblem::Gone
 //! [`FolderProblem::Other`]: fsmon_core::io::FolderProblem::Other
 
+mod digester;
 mod ignores;
 #[cfg(target_os = "linux")]
 mod inotify;
@@ -51,7 +54,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fsmon_core::io::{ListRequest, LookRequest, NodeId, OpenRequest, WatchId};
+use fsmon_core::io::{DigestRequest, ListRequest, LookRequest, NodeId, OpenRequest, WatchId};
 
 use self::opener::Opener;
 pub use self::own::OwnFiles;
@@ -143,6 +146,11 @@ impl WatchEdge for Watching {
     fn look(&mut self, request: LookRequest) {
         let Some((root, pool)) = self.opener.get(request.watch) else { return late(request.watch) };
         self.pending.push((pool, Job::Look(root, request)));
+    }
+
+    fn digest(&mut self, request: DigestRequest) {
+        let Some((root, pool)) = self.opener.get(request.watch) else { return late(request.watch) };
+        self.pending.push((pool, Job::Digest(root, request)));
     }
 
     fn disarm(&mut self, watch: WatchId, folder: NodeId) {

@@ -1,8 +1,8 @@
-//! The workers of one mount: at most two threads that list and look. One that hangs stops no other mount.
+//! The workers of one mount: at most two threads that list, look and read. One that hangs stops no other mount.
 //!
 //! Looks come before listings, also between the parts of a long one, and only one worker at a time does looks, so that
-//! their answers come in the order asked. The queues are bounded by what the core asks for: it has at most one listing
-//! out per folder and one look per name, and counts them. Answers wait while the inbox is full.
+//! their answers come in the order asked. Files are read one at a time, and looks come before each part of them. The queues are bounded by what the core asks for: it has at most one listing
+//! out per folder, one look per name and a few files to read per watch, and counts them. Answers wait while the inbox is full.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -12,8 +12,9 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use fsmon_core::Input;
-use fsmon_core::io::{ListPart, ListRequest, Listing, LookRequest, Looked};
+use fsmon_core::io::{DigestRequest, ListPart, ListRequest, Listing, LookRequest, Looked};
 
+use super::digester;
 use super::lister;
 use super::looker;
 use super::own::OwnFiles;
@@ -38,6 +39,8 @@ pub enum Job {
     List(Arc<Root>, ListRequest, Option<u64>),
     /// Look.
     Look(Arc<Root>, LookRequest),
+    /// Read a file.
+    Digest(Arc<Root>, DigestRequest),
     /// Give back what the source of this root does not use any more, and drop the root if this is the last of it.
     Tidy(Arc<Root>),
 }
@@ -45,7 +48,7 @@ pub enum Job {
 impl Job {
     /// Whether it is about this root.
     pub fn is_of(&self, other: &Arc<Root>) -> bool {
-        let (Self::List(root, ..) | Self::Look(root, _) | Self::Tidy(root)) = self;
+        let (Self::List(root, ..) | Self::Look(root, _) | Self::Digest(root, _) | Self::Tidy(root)) = self;
         Arc::ptr_eq(root, other)
     }
 }
@@ -68,6 +71,9 @@ struct Queue {
     looks: VecDeque<(Arc<Root>, LookRequest)>,
     /// Whether a worker does looks now.
     looking: bool,
+    digests: VecDeque<(Arc<Root>, DigestRequest)>,
+    /// Whether a worker reads a file now.
+    digesting: bool,
     lists: VecDeque<(Arc<Root>, ListRequest, Option<u64>)>,
     tidy: Vec<Arc<Root>>,
     running: usize,
@@ -93,6 +99,7 @@ impl Pool {
             match job {
                 Job::List(root, request, ticket) => queue.lists.push_back((root, request, ticket)),
                 Job::Look(root, request) => queue.looks.push_back((root, request)),
+                Job::Digest(root, request) => queue.digests.push_back((root, request)),
                 Job::Tidy(root) => {
                     if !queue.tidy.iter().any(|other| Arc::ptr_eq(other, &root)) {
                         queue.tidy.push(root);
@@ -123,6 +130,7 @@ impl Pool {
         let mut queue = lock(&self.0.queue);
         queue.looks.retain(|(other, _)| !Arc::ptr_eq(other, root));
         queue.lists.retain(|(other, ..)| !Arc::ptr_eq(other, root));
+        queue.digests.retain(|(other, _)| !Arc::ptr_eq(other, root));
         self.0.looks.store(queue.looks.len(), Ordering::Release);
     }
 
@@ -131,6 +139,7 @@ impl Pool {
         while let Some(batch) = self.next(&mut answers) {
             match batch {
                 Batch::Looks(looks) => self.do_looks(looks),
+                Batch::Digest(root, request) => self.do_digest(&root, &request),
                 Batch::Lists(lists) => self.do_lists(lists, &mut answers),
                 Batch::Tidy(roots) => roots.iter().filter_map(|root| root.source.as_ref()).for_each(|s| s.tidy()),
             }
@@ -173,6 +182,12 @@ impl Pool {
     fn take(&self, queue: &mut Queue) -> Option<Batch> {
         if let Some(looks) = self.take_looks(queue) {
             return Some(Batch::Looks(looks));
+        }
+        if !queue.digesting
+            && let Some((root, request)) = queue.digests.pop_front()
+        {
+            queue.digesting = true;
+            return Some(Batch::Digest(root, request));
         }
         if !queue.lists.is_empty() {
             let many = queue.lists.len().min(BATCH);
@@ -232,6 +247,18 @@ impl Pool {
         }
     }
 
+    fn do_digest(&self, root: &Arc<Root>, request: &DigestRequest) {
+        if !root.is_closed() {
+            let visit = Visit::begin(Arc::clone(root), self.0.own.now());
+            let digested = digester::digest(&visit, request, || {
+                self.looks_first();
+                !root.is_closed() && !self.0.threads.stopping()
+            });
+            self.send(Input::Digested(digested));
+        }
+        lock(&self.0.queue).digesting = false;
+    }
+
     /// Does the looks that came meanwhile.
     fn looks_first(&self) {
         while self.0.looks.load(Ordering::Acquire) > 0 {
@@ -256,6 +283,7 @@ impl Pool {
 
 enum Batch {
     Looks(Vec<(Arc<Root>, LookRequest)>),
+    Digest(Arc<Root>, DigestRequest),
     Lists(Vec<(Arc<Root>, ListRequest, Option<u64>)>),
     Tidy(Vec<Arc<Root>>),
 }

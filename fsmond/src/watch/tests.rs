@@ -2,6 +2,7 @@
 
 mod contract;
 mod cost;
+mod digest;
 mod faults;
 mod limits;
 mod own;

@@ -21,7 +21,7 @@ fn written() -> serde_json::Value {
         "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16,
         "order": "name", "key": "^(.)",
         "umask": "027", "nice": 5, "output-max": "2M", "break-after": 5, "keep-runs": "30d",
-        "gitignore": true
+        "gitignore": true, "dedupe": "content"
     }"#;
     serde_json::from_str(text).unwrap()
 }
@@ -160,7 +160,7 @@ fn every_option_that_can_be_given_can_be_unset_by_its_name() {
         "mode": "batch", "batch-max": 50, "batch-wait": "7s",
         "on-success": "delete", "on-failure": "move:/bad", "in-flight": 16,
         "order": "name", "key": "^(.)",
-        "umask": "027", "nice": 5, "output-max": "2M", "break-after": 5
+        "umask": "027", "nice": 5, "output-max": "2M", "break-after": 5, "keep-runs": "30d", "dedupe": "content"
     });
     let names: Vec<String> = given.as_object().unwrap().keys().cloned().collect();
     let mut options: Options = serde_json::from_value(given).unwrap();

@@ -117,6 +117,30 @@ impl Order {
     }
 }
 
+/// By what a changed file is told from what was processed of it last: where it is the same, nothing is run for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dedupe {
+    /// By nothing: every change runs the command.
+    #[default]
+    Off,
+    /// By its size and the time of its last modification.
+    Meta,
+    /// By a hash of its content.
+    Content,
+}
+
+impl Dedupe {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Meta => "meta",
+            Self::Content => "content",
+        }
+    }
+}
+
 /// What a command gets on stdin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

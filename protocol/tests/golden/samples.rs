@@ -20,8 +20,8 @@ use fsmon_protocol::rpc_types::{
 };
 use fsmon_protocol::run::{Answer, Outcome, RunInfo, RunStatus, Trigger};
 use fsmon_protocol::spec::{
-    After, Backend, BreakAfter, CatchUp, Existing, KeepRuns, Mode, OnSchedule, Options, Order, Rules, Stdin, Umask,
-    WatchSpec,
+    After, Backend, BreakAfter, CatchUp, Dedupe, Existing, KeepRuns, Mode, OnSchedule, Options, Order, Rules, Stdin,
+    Umask, WatchSpec,
 };
 use fsmon_protocol::status::{
     Broken, Counters, DaemonStatus, DefinedBy, GapInfo, Progress, WatchState, WatchStatus, Workers,
@@ -108,7 +108,7 @@ words! {
         All, Include, ReadyFile, NotIncluded, Exclude, Hidden, NoRecursive, MaxDepth, Own, Pseudo, Through,
         Gitignore,
     }
-    RunsNot { NoCommand, NotAFile, ReadyFile, Size }
+    RunsNot { NoCommand, NotAFile, ReadyFile, Size, Unchanged }
     RunStatus { Started, Ok, Retry, Failed, Later, Interrupted, Vanished, Lost }
     ServiceStatus { Started, Stopped, Reloaded }
     Stdin { None, Json }
@@ -205,6 +205,7 @@ pub fn options() -> Options {
         break_after: Some(BreakAfter::Runs(5)),
         keep_runs: Some(KeepRuns::Newest(500)),
         gitignore: Some(true),
+        dedupe: Some(Dedupe::Content),
     }
 }
 
@@ -239,6 +240,7 @@ fn watch() -> WatchStatus {
         warnings: vec!["it is not there".into()],
         workers: Some(Workers { wanted: 4, up: 3, restarts: 2, trouble: Some("exit 1".into()) }),
         broken: Some(Broken { failed: 5, since: TIME, next: Some(TIME) }),
+        unchanged: 8,
     }
 }
 

@@ -73,6 +73,7 @@ fn each_option_arrives() {
         "--break-after=5",
         "--keep-runs=500",
         "--gitignore",
+        "--dedupe=content",
     ])
     .unwrap();
     let text = serde_json::to_value(&got).unwrap();

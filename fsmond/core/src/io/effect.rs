@@ -25,6 +25,8 @@ pub enum Effect {
     List(ListRequest),
     /// Look at names of one folder. Answered by [`super::Input::Looked`].
     Look(LookRequest),
+    /// Tell what is in a file, if it is what was seen. Answered by [`super::Input::Digested`].
+    Digest(DigestRequest),
     /// No more events of this folder are wanted. Not answered.
     Disarm(WatchId, NodeId),
     /// Store something. Operations are stored in order; where there is an ack, [`super::Input::Stored`] brings it back
@@ -116,6 +118,29 @@ pub struct LookRequest {
     pub inode: u64,
     /// The names in it.
     pub names: Vec<Name>,
+    /// Comes back in the answer.
+    pub tag: u32,
+}
+
+/// A file of which a digest is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestRequest {
+    /// The watch.
+    pub watch: WatchId,
+    /// The folder.
+    pub folder: NodeId,
+    /// Its path relative to the root, empty for the root.
+    pub path: RawPath,
+    /// Its inode, 0 where that is not known; as in [`ListRequest`].
+    pub inode: u64,
+    /// The name in it.
+    pub name: Name,
+    /// The file.
+    pub file: NodeId,
+    /// What was seen of it: before and after it is read it must be just that.
+    pub seen: Fingerprint,
+    /// Whether its content is read; else it is only looked at.
+    pub content: bool,
     /// Comes back in the answer.
     pub tag: u32,
 }

@@ -8,7 +8,7 @@ use fsmon_protocol::spec::Backend;
 use fsmon_protocol::status::Workers;
 use std::sync::Arc;
 
-use super::{Command, Name, NodeId, RunId, Token, WatchId};
+use super::{Command, Digest, Name, NodeId, RunId, Token, WatchId};
 use crate::ignores::IgnoreFile;
 
 /// Everything that can wake the machine.
@@ -29,6 +29,8 @@ pub enum Input {
     Listed(Vec<Listing>),
     /// Answers to [`super::Effect::Look`].
     Looked(Vec<Looked>),
+    /// The answer to [`super::Effect::Digest`].
+    Digested(Digested),
     /// These operations are durable.
     Stored(Vec<Ack>),
     /// The store cannot write (and why), or can again.
@@ -245,6 +247,19 @@ pub enum Seen {
     Here(Stat),
     /// It could not be told: why.
     Unknown(String),
+}
+
+/// The answer about the content of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digested {
+    /// The watch.
+    pub watch: WatchId,
+    /// The file.
+    pub file: NodeId,
+    /// As in the request.
+    pub tag: u32,
+    /// Its digest, where its content was asked for; or why it can't be told that the file is what was seen.
+    pub result: Result<Option<Digest>, String>,
 }
 
 /// What `statx` tells about one name, without following symbolic links.

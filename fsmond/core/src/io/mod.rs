@@ -16,6 +16,9 @@ use fsmon_protocol::units::Timestamp;
 /// One name in a folder: bytes without `/` or NUL.
 pub type Name = Box<[u8]>;
 
+/// What tells one state of a file from another: a hash of its content, or what stands for it. Stored.
+pub type Digest = [u8; 32];
+
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {

@@ -14,7 +14,7 @@ use fsmon_protocol::status::DefinedBy;
 use fsmon_protocol::units::Timestamp;
 use std::sync::Arc;
 
-use super::{Name, RunId, WatchId};
+use super::{Digest, Name, RunId, WatchId};
 use crate::ignores::IgnoreFile;
 
 /// Something to store.
@@ -211,6 +211,8 @@ pub struct NodeRow {
     pub hidden: Option<u32>,
     /// What was last seen; none: what the stored row says stays.
     pub seen: Option<Fingerprint>,
+    /// What its last run was given, if that has succeeded and is known; none: it is not.
+    pub processed: Option<Digest>,
     /// Where it stands.
     pub state: NodeState,
 }

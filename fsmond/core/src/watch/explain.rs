@@ -76,7 +76,10 @@ impl Watch {
             waits: file.zip(pending).map_or_else(Vec::new, |(at, p)| self.waits(at, p, whole, shared, now)),
             run,
             again,
-            runs_not: self.runs_not(rel, pending, whole, known),
+            runs_not: self.runs_not(rel, pending, whole, known).or_else(|| {
+                let unchanged = pending.is_none() && file.is_some_and(|at| self.processed.is_unchanged(at));
+                unchanged.then_some(RunsNot::Unchanged)
+            }),
             kinds: self.rules.kinds.clone(),
             retries: self.rules.retries,
             by_many: self.runs_once() || self.batches(),

@@ -42,6 +42,10 @@ impl Watch {
         if self.scan.is_none() && self.suspects.scanned() > 0 {
             flaws.push(format!("{} suspicions wait for a reconcile that is not under way", self.suspects.scanned()));
         }
+        let there = |at: u32| self.tree.in_use(at) && self.tree.node(at).has(Flags::KNOWN);
+        if self.processed.places().any(|at| !there(at)) {
+            flaws.push("it is known what was processed of something that is not there".to_owned());
+        }
         let queued: HashSet<Handle> = self.paced.queue.iter().copied().collect();
         let paced = |at: &u32| self.pending.get(*at).is_some_and(|pending| pending.stage == Stage::Paced);
         if self.pending.places().iter().filter(|at| paced(at)).any(|&at| !queued.contains(&self.tree.id(at))) {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
+use fsmon_protocol::spec::Dedupe;
 
 use super::Watch;
 use super::pending::{Pending, Stage};
@@ -198,6 +199,7 @@ impl Watch {
             mount_point: node.has(Flags::MOUNT),
             hidden: node.has(Flags::HIDDEN).then_some(node.mark),
             seen: dir.or(seen),
+            processed: self.processed.stored(at),
             state: pending.map_or(NodeState::Clean, Pending::to_state),
         }
     }
@@ -217,6 +219,9 @@ impl Watch {
             node.set(Flags::MOUNT);
         }
         self.tree.set_known(row.index, row.known);
+        if let Some(digest) = row.processed.filter(|_| self.rules.dedupe != Dedupe::Off) {
+            self.processed.restore(row.index, digest);
+        }
         if row.hidden.is_some() {
             self.tree.set_hidden(row.index, row.hidden);
         }
@@ -239,6 +244,9 @@ impl Watch {
             if !self.tree.in_use(at) {
                 self.pending.remove(at);
             }
+        }
+        for at in self.processed.places().filter(|&at| !self.tree.in_use(at)).collect::<Vec<_>>() {
+            self.processed.forget(at);
         }
         dropped
     }

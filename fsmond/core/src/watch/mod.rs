@@ -3,7 +3,7 @@
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
 //! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
-//! `occurrence`, `once`, `batch`, `breaker`, `order`, `pace`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows
+//! `occurrence`, `once`, `batch`, `breaker`, `dedupe`, `order`, `pace`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows
 //! no other watch.
 
 mod accept;
@@ -13,6 +13,7 @@ mod batch;
 mod breaker;
 mod clocks;
 mod complete;
+mod dedupe;
 mod dropping;
 mod explain;
 mod files;
@@ -69,6 +70,7 @@ use crate::tree::Tree;
 use asked::Asked;
 use breaker::Breaker;
 use clocks::Clocks;
+use dedupe::Processed;
 use ignoring::Ignores;
 use ledger::Ledger;
 use listing::Listings;
@@ -151,6 +153,8 @@ pub struct Watch {
     asked: Asked,
     pending: PendingMap,
     paced: Paced,
+    /// What was processed of each file, where a change that leaves it so runs nothing.
+    processed: Processed,
     /// Files to put away once the ends of their runs are stored.
     leaving: AfterRuns,
     /// A file that could not be put away, and why.
@@ -192,6 +196,7 @@ impl Watch {
             name: row.name.clone(),
             spec,
             ledger: Ledger::new(row.upto, row.keep_runs != rules.keep_runs),
+            processed: Processed::new(&rules),
             rules,
             defined_by: row.defined_by,
             root_path,
@@ -278,6 +283,7 @@ impl Watch {
         self.replan(plan, ctx);
         self.regroup(&old, ctx.now);
         self.other_workers(&old, ctx);
+        self.other_dedupe(ctx);
         self.close_breaker(ctx);
         self.ledger.touch();
         if self.rules.command.is_empty() {
@@ -342,6 +348,8 @@ impl Watch {
         self.on_ignores_due(ctx);
         self.send_listings(ctx);
         self.send_looks(ctx);
+        self.on_digests_due(ctx);
+        self.send_digests(ctx);
         self.maybe_finish_scan(ctx);
         self.maybe_start_scan(ctx);
         self.maybe_checkpoint(ctx);
@@ -355,6 +363,7 @@ impl Watch {
             self.limbo_deadline(),
             self.once_deadline().filter(|_| self.acts()),
             self.breaker.after(),
+            self.processed.deadline(),
             self.turn(),
             self.clocks.deadline(self.root == Root::Opening),
             self.ledger.deadline(),

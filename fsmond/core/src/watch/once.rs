@@ -166,6 +166,7 @@ impl Watch {
         }
         if !dirty {
             if ok {
+                self.keep_processed(at, ctx);
                 self.resolve(at, Verdict::Ok, ctx);
             } else {
                 self.now_ready(at, ctx.now);

@@ -37,6 +37,8 @@ pub struct Pending {
     pub sweep: u64,
     /// What was seen last.
     pub seen: Option<Fingerprint>,
+    /// Since when that is what is seen; `u64::MAX` where that is not known.
+    pub seen_since: u64,
     /// How often in a row it changed during its own run.
     pub own_changes: u32,
     /// When it became pending.
@@ -66,6 +68,7 @@ impl Pending {
             attempts: 0,
             sweep: 0,
             seen: None,
+            seen_since: u64::MAX,
             own_changes: 0,
             since: now,
             changed: now,
@@ -74,6 +77,13 @@ impl Pending {
             due: u64::MAX,
             share: u32::MAX,
             leaving: Leaving::No,
+        }
+    }
+
+    /// A look saw this.
+    pub fn saw(&mut self, seen: Fingerprint, now: u64) {
+        if self.seen != Some(seen) || self.seen_since == u64::MAX {
+            (self.seen, self.seen_since) = (Some(seen), now);
         }
     }
 

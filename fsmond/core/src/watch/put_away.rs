@@ -61,6 +61,7 @@ impl Watch {
     /// A file was processed: that was all, or it is put away once that is stored.
     pub(super) fn processed(&mut self, run: RunId, at: u32, ctx: &mut Ctx<'_>) {
         if self.after(at, false).is_none() {
+            self.keep_processed(at, ctx);
             self.resolve(at, Verdict::Ok, ctx);
             return;
         }

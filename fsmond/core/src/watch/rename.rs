@@ -163,7 +163,7 @@ impl Watch {
         let seen = self.ledger.fresh(from).or_else(|| self.pending.get(from).and_then(|p| p.seen));
         if let Some(pending) = self.pending.get_mut(to) {
             // What was seen at this name was another file.
-            pending.seen = seen;
+            (pending.seen, pending.seen_since) = (seen, u64::MAX);
         }
         self.tree.set_known(to, true);
         let node = self.tree.node(from);

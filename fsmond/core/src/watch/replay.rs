@@ -110,6 +110,7 @@ impl Watch {
         self.ledger.dirty(&mut self.tree, from, None);
         let skip = self.tree.path(from).len() + 1;
         for below in self.tree.subtree(from) {
+            self.forget_processed(below);
             if self.tree.node(below).file_type == FileType::File && self.tree.node(below).has(Flags::KNOWN) {
                 let before = event.from.as_ref().map(|f| f.join(&self.tree.path(below)[skip..]));
                 self.pending_unseen(below, EventKind::Rename, before, Trigger::Recovery, ctx);
@@ -139,10 +140,18 @@ impl Watch {
     }
 
     fn replay_run(&mut self, run: &RunRecord, given: Option<Fingerprint>, ctx: &mut Ctx<'_>) {
+        let started = run.status == RunStatus::Started;
+        if started && run.files.is_some() {
+            // Which files it was given is not told.
+            self.forget_pending_processed();
+        }
         let Some(at) = run.path.as_ref().and_then(|p| self.rel(p)).and_then(|rel| self.tree.resolve(rel)) else {
             return;
         };
-        if run.status == RunStatus::Started
+        if started {
+            self.forget_processed(at);
+        }
+        if started
             && let Some(given) = given
             && self.tree.node(at).has(Flags::KNOWN)
             && self.tree.node(at).ident == ident(self.tree.node(at).file_type, &given)
@@ -152,8 +161,8 @@ impl Watch {
             self.ledger.dirty(&mut self.tree, at, Some(given));
         }
         let Some(pending) = self.pending.get_mut(at) else { return };
-        if run.status == RunStatus::Started {
-            pending.seen = given;
+        if started {
+            (pending.seen, pending.seen_since) = (given, u64::MAX);
             self.ledger.touched.remove(&at);
             return;
         }

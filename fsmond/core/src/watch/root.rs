@@ -124,6 +124,7 @@ impl Watch {
     pub(super) fn close_source(&mut self, ctx: &mut Ctx<'_>) {
         ctx.out.push(Effect::Close(self.id));
         self.asked.nothing();
+        self.processed.closed();
         self.listings.clear();
         self.leave_all(ctx);
         for at in 0..self.tree.places() {

@@ -70,6 +70,7 @@ impl Watch {
         let run = ctx.shared.next_run;
         ctx.shared.next_run += 1;
         self.breaker.started(run);
+        self.begin_processing(&started, ctx.now.mono);
         let (path, files) = started.told();
         let row = RunRow {
             run,

@@ -44,7 +44,7 @@ impl Watch {
         if self.changed(at, kind, from, learnt.trigger, ctx)
             && let Some(pending) = self.pending.get_mut(at)
         {
-            pending.seen = Some(stat.fingerprint);
+            pending.saw(stat.fingerprint, now);
             (pending.changed, pending.unsure) = (now, unsure);
             let ceiling = self.rules.max_wait.span().map_or(u64::MAX, |w| pending.since.saturating_add(w.nanos()));
             self.settle_until(at, due.min(ceiling.max(now)));
@@ -136,6 +136,10 @@ impl Watch {
         trigger: Trigger,
         ctx: &mut Ctx<'_>,
     ) -> bool {
+        if kind != EventKind::Modify {
+            // It is another file now, or has another name.
+            self.forget_processed(at);
+        }
         let pending = self.merge_change(at, kind, from, trigger, ctx);
         if pending {
             self.ledger.dirty(&mut self.tree, at, None);
@@ -212,6 +216,7 @@ impl Watch {
             let Some(stage) = self.pending.get(at).map(|p| p.stage) else { continue };
             if matches!(stage, Stage::Settling | Stage::Backoff) {
                 self.pending.set_stage(at, Stage::Checking, u64::MAX);
+                self.processed.unask(at);
                 self.suspect(at, Told::CHECK, When::Now, ctx);
             } else if stage == Stage::Ready {
                 self.pending.waited(at);
@@ -224,7 +229,7 @@ impl Watch {
     /// The look before a run saw what the journal has told.
     pub(super) fn checked(&mut self, at: u32, stat: Stat, ctx: &mut Ctx<'_>) {
         let Some(pending) = self.pending.get_mut(at).filter(|p| p.stage == Stage::Checking) else { return };
-        pending.seen = Some(stat.fingerprint);
+        pending.saw(stat.fingerprint, ctx.now.mono);
         let evidence = evidence(pending, &stat, ctx.now);
         if stat.file_type != FileType::File {
             self.no_file_any_more(at, ctx);
@@ -234,7 +239,7 @@ impl Watch {
             self.pending.set_stage(at, Stage::Settling, ctx.now.mono.saturating_add(wait.again()));
         } else if self.awaits_ready_file(at) {
             self.pending.set_stage(at, Stage::Settling, u64::MAX);
-        } else {
+        } else if !self.dedupes(at, ctx) {
             self.now_ready(at, ctx.now);
         }
     }

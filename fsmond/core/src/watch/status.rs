@@ -39,6 +39,7 @@ impl Watch {
             running: u64::from(self.pending.running()),
             failed: self.pending.failed(),
             transient: self.transient,
+            unchanged: self.processed.unchanged,
             open_gaps: self.gaps.len() as u64,
             scan,
             last_reconcile: self.clocks.last_reconcile,

@@ -102,6 +102,7 @@ impl Watch {
         self.tell(event, None, ctx);
         let skip = self.tree.path(at).len() + 1;
         for below in self.tree.subtree(at) {
+            self.forget_processed(below);
             let node = self.tree.node(below);
             if node.file_type == FileType::File && node.has(Flags::KNOWN) && !node.has(Flags::HIDDEN) {
                 let before = from.join(&self.tree.path(below)[skip..]);
@@ -120,7 +121,7 @@ impl Watch {
             self.ledger.soon(ctx.now.mono);
         }
         if let Some(pending) = self.pending.get_mut(at) {
-            pending.seen = Some(stat.fingerprint);
+            pending.saw(stat.fingerprint, ctx.now.mono);
         }
     }
 
@@ -182,6 +183,7 @@ impl Watch {
         let was_known = self.tree.node(at).has(Flags::KNOWN);
         self.tree.set_known(at, false);
         self.tree.node_mut(at).ident = 0;
+        self.processed.forget(at);
         self.ledger.dirty(&mut self.tree, at, None);
         if file && was_known {
             self.gone_pending(at, trigger, ctx);
@@ -243,6 +245,7 @@ impl Watch {
             }
             let folder = node.parent();
             self.forget_ignores(at);
+            self.processed.forget(at);
             self.ledger.freed(at);
             self.tree.remove(at);
             at = folder;

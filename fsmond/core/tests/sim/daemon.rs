@@ -1,17 +1,16 @@
 //! The machine with a store, a source, lookers and a runner in memory, each as slow as chance wants it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 
 use fsmon_core::io::{
-    Ack, Answer, Armed, AskIgnores, Checkpoint, Command, Effect, FolderProblem, Hint, HintWhat, Input, JournalRow,
-    ListPart, ListRequest, Listing, LookRequest, Looked, NodeId, NodeRow, Now, PutAway, PutAwayRequest, RootFacts,
-    RootProblem, RunEnded, RunRow, Seen, Settings, SpawnRequest, StoreOp, WatchId, WatchRow,
+    Ack, Answer, Armed, AskIgnores, Checkpoint, Command, Digest, DigestRequest, Digested, Effect, FolderProblem, Hint,
+    HintWhat, Input, JournalRow, ListPart, ListRequest, Listing, LookRequest, Looked, NodeId, NodeRow, Now, PutAway,
+    PutAwayRequest, RootFacts, RootProblem, RunEnded, RunRow, Seen, Settings, SpawnRequest, StoreOp, WatchId, WatchRow,
 };
 use fsmon_core::{Machine, Numbers};
-use fsmon_protocol::event::{EventKind, What};
+use fsmon_protocol::event::EventKind;
 use fsmon_protocol::run::Outcome;
-use fsmon_protocol::spec::{After, Backend, BreakAfter, Mode, Options, Order, WatchSpec};
+use fsmon_protocol::spec::{After, Backend, BreakAfter, Dedupe, Mode, Options, Order, WatchSpec};
 use fsmon_protocol::status::{DefinedBy, WatchState, WatchStatus, Workers};
 use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
 
@@ -32,7 +31,19 @@ pub struct Sort {
     pub break_after: BreakAfter,
     /// Whether the ignore files in the tree are heeded.
     pub gitignore: bool,
+    /// By what files are told from what was processed of them.
+    pub dedupe: Dedupe,
 }
+
+/// A run for each file, and they stay.
+pub const EACH: Sort = Sort {
+    mode: Mode::Each,
+    deletes: false,
+    lanes: false,
+    break_after: BreakAfter::Off,
+    gitignore: false,
+    dedupe: Dedupe::Off,
+};
 
 /// What is durable.
 #[derive(Default, Clone)]
@@ -60,6 +71,9 @@ pub struct Daemon {
     store: VecDeque<(StoreOp, Option<Ack>)>,
     lists: VecDeque<ListRequest>,
     looks: VecDeque<LookRequest>,
+    digests: VecDeque<DigestRequest>,
+    /// A file that is being read, and what was in it.
+    reading: Option<(DigestRequest, Option<u64>)>,
     /// Each command with the files it was given, and in which version.
     pub running: HashMap<u64, Vec<Given>>,
     /// What is asked to be deleted after its run.
@@ -91,17 +105,18 @@ pub fn settings() -> Settings {
     Settings { defaults: Options::default(), max_runs: 4 }
 }
 
-fn spec(Sort { mode, deletes, lanes, break_after, gitignore }: Sort) -> WatchSpec {
+fn spec(Sort { mode, deletes, lanes, break_after, gitignore, dedupe }: Sort) -> WatchSpec {
     let options = Options {
         command: Some(vec!["true".into()]),
         concurrency: Some(3),
-        settle: Some(Span::millis(50)),
+        settle: Some(Span::millis(if dedupe == Dedupe::Off { 50 } else { 0 })),
         open_quiet: Some(Span::secs(5)),
         every: Some(SpanOrOff::Off),
         backoff: Some(Span::millis(200)),
         retries: Some(1000),
         break_after: Some(break_after),
         gitignore: Some(gitignore),
+        dedupe: Some(dedupe),
         mode: Some(mode),
         batch_max: (mode == Mode::Batch).then_some(3),
         on_success: deletes.then_some(After::Delete),
@@ -135,9 +150,11 @@ impl Daemon {
             store: VecDeque::new(),
             lists: VecDeque::new(),
             looks: VecDeque::new(),
+            digests: VecDeque::new(),
+            reading: None,
             running: HashMap::new(),
             leaving: VecDeque::new(),
-            sort: crate::EACH,
+            sort: EACH,
             workers_asked: None,
             opening: false,
             opened: ROOT,
@@ -267,6 +284,7 @@ impl Daemon {
                 Effect::Open(_) => self.opening = true,
                 Effect::List(request) => self.lists.push_back(request),
                 Effect::Look(request) => self.looks.push_back(request),
+                Effect::Digest(request) => self.digests.push_back(request),
                 Effect::Store(op, ack) => {
                     if let StoreOp::Record(row) = &op {
                         self.reserved = self.reserved.max(row.record.seq);
@@ -277,6 +295,10 @@ impl Daemon {
                 Effect::Spawn(request) => {
                     assert!(self.recorded.contains(&request.run), "a run starts only after its start is recorded");
                     let given = given(&request);
+                    if self.sort.dedupe != Dedupe::Off {
+                        // Should this run fail, what was processed before says nothing.
+                        self.processed.retain(|path, _| given.iter().all(|file| file.path != *path));
+                    }
                     let runs = |file: &Given| self.running.values().flatten().any(|other| other.path == file.path);
                     assert!(!given.iter().any(runs), "two runs of one file at once: {request:?}");
                     let alike = |other: &Given| self.sort.lanes && other.path[0] == given[0].path[0];
@@ -291,6 +313,7 @@ impl Daemon {
                     self.disarming.clear();
                     self.lists.clear();
                     self.looks.clear();
+                    self.digests.clear();
                 }
                 Effect::Workers(_, wanted) => self.workers_asked = wanted.map(|wanted| wanted.rules.concurrency),
                 Effect::Disarm(_, node) => self.disarming.push(node),
@@ -385,6 +408,32 @@ impl Daemon {
         });
         let looked = Looked { watch: WATCH, folder: request.folder, tag: request.tag, result };
         self.step(disk, Input::Looked(vec![looked]));
+        true
+    }
+
+    /// Begins to read a file, or has read it: it must have been what was seen all the time.
+    pub fn digest(&mut self, disk: &Disk, well: bool) -> bool {
+        let content = |request: &DigestRequest| {
+            let meant = |&i: &u64| disk.is_dir(i) && [0, i].contains(&request.inode) && disk.root == self.opened;
+            let folder = disk.resolve(request.path.as_bytes()).filter(meant)?;
+            let file = disk.inodes.get(&disk.child(folder, &request.name)?)?;
+            (file.dir.is_none() && file.stat == request.seen).then_some(file.version)
+        };
+        let Some((request, before)) = self.reading.take() else {
+            let Some(request) = self.digests.pop_front() else { return false };
+            let before = content(&request);
+            self.reading = Some((request, before));
+            return true;
+        };
+        let read = before.filter(|_| well && content(&request).is_some());
+        let digest = |version: u64| {
+            let mut digest = Digest::default();
+            digest[..8].copy_from_slice(&version.to_le_bytes());
+            request.content.then_some(digest)
+        };
+        let result = read.map(digest).ok_or_else(|| "it has changed".to_owned());
+        let digested = Digested { watch: WATCH, file: request.file, tag: request.tag, result };
+        self.step(disk, Input::Digested(digested));
         true
     }
 
@@ -548,53 +597,4 @@ fn given(request: &SpawnRequest) -> Vec<Given> {
         Some(changes) => changes.iter().map(|c| file(&c.path.as_bytes()[b"/w/".len()..], c.kind)).collect(),
         None => vec![file(request.rel.as_bytes(), request.kind)],
     }
-}
-
-/// The paths that the events told are there, played from the beginning.
-pub fn played(told: &[JournalRow]) -> Result<BTreeSet<Vec<u8>>, String> {
-    let mut there: BTreeSet<Vec<u8>> = BTreeSet::new();
-    let rel = |path: &fsmon_protocol::RawPath| path.as_bytes()[b"/w".len()..].trim_ascii_start().to_vec();
-    let rel = |path: &fsmon_protocol::RawPath| rel(path).strip_prefix(b"/").unwrap_or_default().to_vec();
-    for row in told {
-        let What::Event(event) = &row.record.what else { continue };
-        let path = rel(&event.path);
-        match event.kind {
-            EventKind::Create => drop(there.insert(path)),
-            EventKind::Modify | EventKind::Attrib => {}
-            EventKind::Delete => {
-                if !there.remove(&path) {
-                    return Err(format!("deleted what was not there: {event:?}"));
-                }
-            }
-            EventKind::Rename => {
-                let from = rel(event.from.as_ref().unwrap());
-                if !there.remove(&from) {
-                    return Err(format!("renamed what was not there: {event:?}"));
-                }
-                let mut prefix = from.clone();
-                prefix.push(b'/');
-                let below: Vec<Vec<u8>> = there.iter().filter(|p| p.starts_with(&prefix)).cloned().collect();
-                for old in below {
-                    there.remove(&old);
-                    there.insert([path.as_slice(), &old[from.len()..]].concat());
-                }
-                there.insert(path);
-            }
-        }
-    }
-    Ok(there)
-}
-
-/// Every path of which a delete was told.
-pub fn deleted(told: &[JournalRow]) -> Vec<Vec<u8>> {
-    let path = |row: &JournalRow| match &row.record.what {
-        What::Event(event) if event.kind == EventKind::Delete => Some(event.path.as_bytes()[b"/w/".len()..].to_vec()),
-        _ => None,
-    };
-    told.iter().filter_map(path).collect()
-}
-
-/// For messages.
-pub fn text(path: &[u8]) -> Arc<str> {
-    String::from_utf8_lossy(path).into()
 }

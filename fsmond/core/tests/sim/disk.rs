@@ -13,8 +13,10 @@ const QUEUE: usize = 60;
 pub struct Inode {
     pub dir: Option<BTreeMap<Name, u64>>,
     pub stat: Fingerprint,
-    /// Grows with every write.
+    /// Which content it has: another one with every write, but for those that bring one back.
     pub version: u64,
+    /// The one before.
+    pub before: u64,
     pub open: bool,
 }
 
@@ -72,8 +74,16 @@ impl Disk {
         self.next_version += 1;
         let now = self.stamp();
         let stat = Fingerprint { inode, size: 0, mtime: now, ctime: now };
-        self.inodes
-            .insert(inode, Inode { dir: dir.then(BTreeMap::new), stat, version: self.next_version, open: false });
+        self.inodes.insert(
+            inode,
+            Inode {
+                dir: dir.then(BTreeMap::new),
+                stat,
+                version: self.next_version,
+                before: self.next_version,
+                open: false,
+            },
+        );
         inode
     }
 
@@ -198,17 +208,31 @@ impl Disk {
 
     /// Writes to a file and closes it, or leaves it open.
     pub fn write(&mut self, folder: u64, name: &[u8], close: bool) {
-        let inode = self.child(folder, name).unwrap();
         self.next_version += 1;
-        let (version, now) = (self.next_version, self.stamp());
+        self.write_content(folder, name, self.next_version, close);
+    }
+
+    /// The same with a content that may have been there before.
+    pub fn write_content(&mut self, folder: u64, name: &[u8], version: u64, close: bool) {
+        let inode = self.child(folder, name).unwrap();
+        let now = self.stamp();
         let file = self.inodes.get_mut(&inode).unwrap();
-        file.version = version;
+        (file.before, file.version) = (file.version, version);
         file.open = !close;
         (file.stat.mtime, file.stat.ctime) = (now, now);
         self.tell(folder, name, NameHint::Modified, false);
         if close {
             self.tell(folder, name, NameHint::Closed, false);
         }
+    }
+
+    /// Sets its times to now.
+    pub fn touch(&mut self, folder: u64, name: &[u8]) {
+        let (inode, now) = (self.child(folder, name).unwrap(), self.stamp());
+        let file = self.inodes.get_mut(&inode).unwrap();
+        (file.stat.mtime, file.stat.ctime) = (now, now);
+        self.tell(folder, name, NameHint::Attrib, false);
+        self.tell(folder, name, NameHint::Closed, false);
     }
 
     pub fn close(&mut self, folder: u64, name: &[u8]) {

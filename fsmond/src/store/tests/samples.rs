@@ -270,6 +270,7 @@ pub(super) fn node(dice: &mut Dice, index: u32) -> NodeRow {
         mount_point: dice.below(9) == 0,
         hidden: dice.maybe(|d| d.small(u32::MAX)),
         seen: dice.maybe(|d| fingerprint(d.below(u64::MAX))),
+        processed: dice.maybe(|d| [u8::try_from(d.small(256)).unwrap_or_default(); 32]),
         state: match dice.below(3) {
             0 => NodeState::Clean,
             1 => NodeState::Pending(pending(dice)),

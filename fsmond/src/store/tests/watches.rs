@@ -5,7 +5,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::spec::{
-    After, Backend, BreakAfter, CatchUp, Existing, KeepRuns, Mode, OnSchedule, Options, Order, Stdin, Umask, WatchSpec,
+    After, Backend, BreakAfter, CatchUp, Dedupe, Existing, KeepRuns, Mode, OnSchedule, Options, Order, Stdin, Umask,
+    WatchSpec,
 };
 use fsmon_protocol::units::{Size, Span, SpanOrOff};
 
@@ -63,6 +64,7 @@ fn every_option() -> Options {
         break_after: Some(BreakAfter::Runs(5)),
         keep_runs: Some(KeepRuns::Newest(500)),
         gitignore: Some(true),
+        dedupe: Some(Dedupe::Content),
     }
 }
 

@@ -125,7 +125,12 @@ pub fn open_file(folder: BorrowedFd<'_>, name: impl Arg) -> Result<Option<OwnedF
         return Ok(None);
     }
     let path = format!("/proc/self/fd/{}", place.as_raw_fd());
-    open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).map(Some)
+    let how = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    // As with folders.
+    match open(path.as_str(), how | OFlags::NOATIME, Mode::empty()) {
+        Err(Errno::PERM) => open(path, how, Mode::empty()).map(Some),
+        result => result.map(Some),
+    }
 }
 
 /// Whether somebody has this file open for writing; none where that cannot be told, or it is no regular file.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use fsmon_core::ignores::{self, IgnoreFile};
 use fsmon_core::io::{
-    Ack, Answer, Armed, AskIgnores, Command, Covering, Effect, FolderProblem, Hint, HintWhat, IgnoreRead, Input,
-    ListPart, ListRequest, Listing, LookRequest, Looked, Now, OpenRequest, PutAway, PutAwayRequest, RootFacts,
-    RootProblem, RunEnded, Seen, Settings, Sighting, SpawnRequest, StoreOp, Token, WatchId,
+    Ack, Answer, Armed, AskIgnores, Command, Covering, DigestRequest, Digested, Effect, FolderProblem, Hint, HintWhat,
+    IgnoreRead, Input, ListPart, ListRequest, Listing, LookRequest, Looked, Now, OpenRequest, PutAway, PutAwayRequest,
+    RootFacts, RootProblem, RunEnded, Seen, Settings, Sighting, SpawnRequest, StoreOp, Token, WatchId,
 };
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
@@ -35,6 +35,7 @@ pub struct Daemon {
     opens: VecDeque<OpenRequest>,
     lists: VecDeque<ListRequest>,
     looks: VecDeque<LookRequest>,
+    digests: VecDeque<DigestRequest>,
     moves: VecDeque<PutAwayRequest>,
     roots: HashMap<WatchId, String>,
     running: BTreeMap<u64, Box<SpawnRequest>>,
@@ -64,6 +65,7 @@ impl Daemon {
             opens: VecDeque::new(),
             lists: VecDeque::new(),
             looks: VecDeque::new(),
+            digests: VecDeque::new(),
             moves: VecDeque::new(),
             roots: HashMap::new(),
             running: BTreeMap::new(),
@@ -99,6 +101,7 @@ impl Daemon {
         self.opens.clear();
         self.lists.clear();
         self.looks.clear();
+        self.digests.clear();
         self.moves.clear();
         self.running.clear();
         self.unanswered.clear();
@@ -186,9 +189,11 @@ impl Daemon {
                     self.disk.disarm(watch, None);
                     self.lists.retain(|r| r.watch != watch);
                     self.looks.retain(|r| r.watch != watch);
+                    self.digests.retain(|r| r.watch != watch);
                 }
                 Effect::List(request) => self.lists.push_back(request),
                 Effect::Look(request) => self.looks.push_back(request),
+                Effect::Digest(request) => self.digests.push_back(request),
                 Effect::Disarm(watch, node) => self.disk.disarm(watch, Some(node)),
                 Effect::Store(op, ack) => {
                     if let StoreOp::Record(row) = &op {
@@ -268,7 +273,8 @@ impl Daemon {
     /// Lets every part that is not held answer, until there is nothing more to answer.
     pub fn pump(&mut self) -> Result<(), String> {
         for _ in 0..1_000_000 {
-            if !(self.read()? || self.open()? || self.list()? || self.look()? || self.put_away()? || self.commit()?) {
+            let seen = self.read()? || self.open()? || self.list()? || self.look()? || self.digest()?;
+            if !(seen || self.put_away()? || self.commit()?) {
                 return Ok(());
             }
         }
@@ -379,6 +385,21 @@ impl Daemon {
             .map(|folder| request.names.iter().map(|name| (name.clone(), see(folder, name))).collect());
         let looked = Looked { watch: request.watch, folder: request.folder, tag: request.tag, result };
         self.step(Input::Looked(vec![looked]))?;
+        Ok(true)
+    }
+
+    /// Reads one file, which must be what was seen.
+    fn digest(&mut self) -> Result<bool, String> {
+        if self.holds("digests") {
+            return Ok(false);
+        }
+        let Some(request) = self.digests.pop_front() else { return Ok(false) };
+        let folder = self.folder(request.watch, request.path.as_bytes(), request.inode);
+        let inode = folder.ok().and_then(|folder| self.disk.child(folder, &request.name));
+        let inode = inode.filter(|&inode| self.disk.stat(inode).fingerprint == request.seen);
+        let digest = inode.ok_or("it has changed").and_then(|inode| self.disk.digest(inode).ok_or("permission denied"));
+        let result = digest.map(|digest| request.content.then_some(digest)).map_err(str::to_owned);
+        self.step(Input::Digested(Digested { watch: request.watch, file: request.file, tag: request.tag, result }))?;
         Ok(true)
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use fsmon_core::io::{Hint, HintWhat, Name, NameHint, NodeId, Stat, WatchId};
+use fsmon_core::io::{Digest, Hint, HintWhat, Name, NameHint, NodeId, Stat, WatchId};
 use fsmon_protocol::RawPath;
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 
@@ -19,6 +19,8 @@ struct Inode {
     open: bool,
     /// What is in it, where that is asked.
     text: Vec<u8>,
+    /// What is in it beside its size.
+    content: String,
 }
 
 pub struct Disk {
@@ -75,10 +77,9 @@ impl Disk {
         self.next_inode += 1;
         let now = self.stamp();
         let stat = Fingerprint { inode, size: 0, mtime: now, ctime: now };
-        self.inodes.insert(
-            inode,
-            Inode { file_type, entries: BTreeMap::new(), stat, readable: true, open: false, text: Vec::new() },
-        );
+        let (entries, content) = (BTreeMap::new(), String::new());
+        let text = Vec::new();
+        self.inodes.insert(inode, Inode { file_type, entries, stat, readable: true, open: false, text, content });
         inode
     }
 
@@ -127,6 +128,26 @@ impl Disk {
             mount_point: self.is_mount(inode),
             written,
         }
+    }
+
+    /// A digest of what is in a file; none where it cannot be read.
+    pub fn digest(&self, inode: u64) -> Option<Digest> {
+        let it = self.inodes.get(&inode).filter(|it| it.readable)?;
+        let mut digest = Digest::default();
+        digest[..8].copy_from_slice(&it.stat.size.to_le_bytes());
+        digest.iter_mut().skip(16).zip(it.content.bytes()).for_each(|(into, byte)| *into = byte);
+        Some(digest)
+    }
+
+    /// Sets its times to those of another file: what `touch -r` does.
+    pub fn touch_like(&mut self, path: &str, other: &str) -> Done {
+        let (_, _, like) = self.there(other)?;
+        let (_, _, inode) = self.there(path)?;
+        let (now, mtime) = (self.stamp(), self.inodes[&like].stat.mtime);
+        let stat = &mut self.inodes.get_mut(&inode).expect("a file").stat;
+        (stat.mtime, stat.ctime) = (mtime, now);
+        self.told_of(path, NameHint::Attrib)?;
+        self.told_of(path, NameHint::Closed)
     }
 
     pub fn child(&self, folder: u64, name: &[u8]) -> Option<u64> {
@@ -218,11 +239,13 @@ impl Disk {
         Ok(())
     }
 
-    pub fn write(&mut self, path: &str, size: u64) -> Done {
+    /// Files of the same size are alike but where `content` says that they are not.
+    pub fn write(&mut self, path: &str, size: u64, content: &str) -> Done {
         let (_, _, inode) = self.there(path)?;
         let now = self.stamp();
         let it = self.inodes.get_mut(&inode).expect("a file");
         (it.stat.size, it.stat.mtime, it.stat.ctime, it.open) = (size, now, now, true);
+        content.clone_into(&mut it.content);
         self.told_of(path, NameHint::Modified)
     }
 
@@ -235,7 +258,7 @@ impl Disk {
         let (_, _, inode) = self.there(path)?;
         let size = text.len() as u64;
         self.inodes.get_mut(&inode).expect("a file").text = text;
-        self.write(path, size)?;
+        self.write(path, size, "")?;
         self.close(path)
     }
 

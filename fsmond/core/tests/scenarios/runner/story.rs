@@ -451,22 +451,24 @@ impl Story {
         }
         let mut words = rest.split_whitespace();
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let third = words.next().unwrap_or_default();
         let (path, other) = (self.full(first), self.full(second));
         let size = || second.parse::<u64>().map_err(|_| format!("{verb} {first} needs a size"));
         let ids: Vec<WatchId> = self.watches.values().copied().collect();
         let disk = &mut self.daemon.disk;
         match verb {
             "create" => disk.create(&path, FileType::File)?,
-            "write" => disk.write(&path, size()?)?,
+            "write" => disk.write(&path, size()?, third)?,
             "close" => disk.close(&path)?,
             "save" => {
                 if disk.resolve(path.as_bytes()).is_none() {
                     disk.create(&path, FileType::File)?;
                 }
-                disk.write(&path, size()?)?;
+                disk.write(&path, size()?, third)?;
                 disk.close(&path)?;
             }
             "rules" => disk.rules(&path, &rest.split_whitespace().skip(1).collect::<Vec<_>>())?,
+            "touch" if !second.is_empty() => disk.touch_like(&path, &other)?,
             "touch" => disk.touch(&path)?,
             "chmod" | "readable" => disk.chmod(&path, true)?,
             "unreadable" => disk.chmod(&path, false)?,

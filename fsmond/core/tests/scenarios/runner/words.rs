@@ -29,6 +29,7 @@ pub fn shown(status: &WatchStatus) -> Outcome {
         .with("running", status.running)
         .with("failed", status.failed)
         .with("transient", status.transient)
+        .with("unchanged", status.unchanged)
         .with("gaps", status.open_gaps)
 }
 
