@@ -20,13 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Does one request; breaks off once `go_on`, which is asked after each part, says no.
 pub fn digest(visit: &Visit, request: &DigestRequest, go_on: impl FnMut() -> bool) -> Digested {
+    let name: &[u8] = &request.name;
     let result = visit.enter(request.path.as_bytes(), request.inode, false).map_err(|problem| told(&problem));
     let result = result.and_then(|folder| {
         let digest = request.content.then(|| content(visit, &folder, request, go_on)).transpose()?;
         // By its name, which may lead to another file by now.
-        let facts = sys::look_at(folder.fd.as_fd(), &*request.name, !folder.class.remote).map_err(|e| e.to_string())?;
+        let facts = sys::look_at(folder.fd.as_fd(), name, !folder.class.remote).map_err(|e| e.to_string())?;
         is_what_was_seen(&facts, visit, &folder, request)?;
-        if !folder.class.remote && sys::is_written(folder.fd.as_fd(), &*request.name) == Some(true) {
+        if !folder.class.remote && sys::is_written(folder.fd.as_fd(), name) == Some(true) {
             return Err("somebody has it open for writing".to_owned());
         }
         Ok(digest)
@@ -43,7 +44,8 @@ fn content(
     if folder.class.remote {
         return Err("it is on a network or FUSE file system, where content is not read".to_owned());
     }
-    let file = sys::open_file(folder.fd.as_fd(), &*request.name).map_err(|error| error.to_string())?;
+    let name: &[u8] = &request.name;
+    let file = sys::open_file(folder.fd.as_fd(), name).map_err(|error| error.to_string())?;
     let Some(file) = file else { return Err("it is no regular file".to_owned()) };
     is_what_was_seen(&sys::look_at_fd(file.as_fd()).map_err(|e| e.to_string())?, visit, folder, request)?;
     let (mut hash, mut part) = (blake3::Hasher::new(), vec![0; PART]);
