@@ -25,6 +25,8 @@ pub struct Place {
     kind: Kind,
     /// Whether hard links are made.
     pub has_links: bool,
+    /// By what a file is told from what was processed of it.
+    dedupe: &'static str,
     /// Taken for reading by each step of a writer, for writing while the file system is away.
     pub present: RwLock<()>,
 }
@@ -38,7 +40,8 @@ impl Place {
             _ => Kind::Plain,
         };
         let base = tempfile::Builder::new().prefix("fsmon-chaos-").tempdir().unwrap();
-        let place = Self { base, kind, has_links: seed % 2 == 1, present: RwLock::new(()) };
+        let dedupe = if seed.is_multiple_of(3) { "off" } else { "content" };
+        let place = Self { base, kind, has_links: seed % 2 == 1, dedupe, present: RwLock::new(()) };
         fs::create_dir(place.disk()).unwrap();
         if place.can_be_taken_away() {
             make_file_system(&place.image());
@@ -105,7 +108,7 @@ impl Place {
     pub fn add_watch(&self, daemon: &Daemon, job: &Job, concurrency: usize) {
         let concurrency = concurrency.to_string();
         let options = ["--every", "off", "--rescan", "off", "--cwd", "/", "--settle", "20ms", "--existing", "run"];
-        let options = [&options[..], &["--concurrency", &concurrency]].concat();
+        let options = [&options[..], &["--concurrency", &concurrency, "--dedupe", self.dedupe]].concat();
         daemon.add_folder("data", &self.root(), &options, &[&job.command()]);
     }
 

@@ -48,7 +48,8 @@ impl Writer<'_> {
 
     fn step(&mut self) -> io::Result<()> {
         match self.dice.u32(0..100) {
-            0..30 => self.write(),
+            0..22 => self.write(),
+            22..30 => self.write_the_same(),
             30..40 => self.append(),
             40..48 => self.save_safely(),
             48..53 => self.rewrite_unnoticed(),
@@ -100,6 +101,31 @@ impl Writer<'_> {
         fs::create_dir_all(path.parent().unwrap())?;
         fs::write(&path, content)?;
         self.did("writes", &[&path]);
+        Ok(())
+    }
+
+    /// What is in it already, or only another time; or what was in it, after something else.
+    fn write_the_same(&mut self) -> io::Result<()> {
+        let path = self.file();
+        if !fs::symlink_metadata(&path)?.is_file() {
+            return Ok(());
+        }
+        let before = fs::read(&path)?;
+        match self.dice.u32(0..3) {
+            0 => {
+                let now = FileTimes::new().set_modified(SystemTime::now());
+                OpenOptions::new().append(true).open(&path)?.set_times(now)?;
+                self.did("touches", &[&path]);
+                return Ok(());
+            }
+            1 => {}
+            _ => {
+                fs::write(&path, self.content())?;
+                wait::pause(Duration::from_millis(self.dice.u64(0..60)));
+            }
+        }
+        fs::write(&path, before)?;
+        self.did("writes what was in it to", &[&path]);
         Ok(())
     }
 
