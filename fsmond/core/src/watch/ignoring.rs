@@ -48,6 +48,11 @@ impl Ignores {
         self.before.get(&at).map_or_else(|| self.get(at), Option::as_deref)
     }
 
+    /// What all that are known say.
+    pub fn all(&self) -> &HashMap<u32, Arc<IgnoreFile>> {
+        &self.files
+    }
+
     /// The folders whose ignore files are known.
     pub fn places(&self) -> impl Iterator<Item = u32> + '_ {
         self.files.keys().copied()
@@ -186,6 +191,7 @@ impl Watch {
 
     /// A folder is not watched any more.
     pub(super) fn forget_ignores(&mut self, at: u32) {
+        self.forget_let_in(at);
         if !self.rules.gitignore {
             return;
         }

@@ -254,7 +254,8 @@ impl Watch {
     fn on_new_entry(&mut self, at: u32, stat: Stat, told: Told, asked: Asked, ctx: &mut Ctx<'_>) {
         let dir = stat.file_type == FileType::Dir;
         let first_seen = (asked.scan && !self.baseline_done) || self.was_ignored(at, dir);
-        let there_before = first_seen && stat.fingerprint.ctime < self.added.0;
+        let ctime = stat.fingerprint.ctime;
+        let there_before = first_seen && ctime < self.added.0 && !self.was_let_in(at, dir, ctime);
         if there_before {
             self.note_present(at, &stat);
             if dir {

@@ -23,6 +23,7 @@ mod giving;
 mod hints;
 mod ignoring;
 mod ledger;
+mod let_in;
 mod listing;
 mod looks;
 mod looping;
@@ -73,6 +74,7 @@ use clocks::Clocks;
 use dedupe::Processed;
 use ignoring::Ignores;
 use ledger::Ledger;
+use let_in::LetIn;
 use listing::Listings;
 use looping::Recent;
 use once::Once;
@@ -121,6 +123,8 @@ pub struct Watch {
     filter: Filter,
     /// What the ignore files in the tree say.
     ignores: Ignores,
+    /// Its filters before they were changed, until all is seen since.
+    let_in: Vec<LetIn>,
     root: Root,
     /// The root as it was when it was last believed.
     root_before: Option<(String, u64, bool)>,
@@ -205,6 +209,7 @@ impl Watch {
             added: row.added,
             filter,
             ignores: Ignores::default(),
+            let_in: Vec::new(),
             root: Root::Opening,
             root_before: row.root,
             held: row.held,
@@ -251,7 +256,7 @@ impl Watch {
             path: RawPath::from(self.spec.path.as_str()),
             defined_by: self.defined_by,
             only: self.only.clone(),
-            added: self.added,
+            added: self.added_as_stored(),
             baseline_done: self.baseline_done,
             paused: self.paused,
             held: self.held.clone(),
@@ -265,7 +270,7 @@ impl Watch {
     }
 
     /// Takes new options. What no longer matches is dropped silently; what newly matches is found by the reconcile
-    /// that follows, and follows `existing`.
+    /// that follows, and follows `existing`, but for what is new by the old options.
     pub fn set(&mut self, options: Options, defaults: &Options, ctx: &mut Ctx<'_>) -> Result<(), ApiError> {
         let understood = understand(&options, defaults)?;
         understood.check_at(&self.root_path, self.only.is_some())?;
@@ -276,6 +281,9 @@ impl Watch {
         }
         let reopen = rules.backend != self.rules.backend;
         let refilter = filter_options(&rules) != filter_options(&self.rules);
+        if refilter {
+            self.keep_filters();
+        }
         let old = std::mem::replace(&mut self.rules, rules);
         self.filter = filter;
         self.key = key;
@@ -290,11 +298,7 @@ impl Watch {
             self.drop_all_pending(ctx);
         }
         if refilter {
-            self.heed_ignores_or_not();
-            self.drop_unwanted(ctx);
-            self.baseline_done = false;
-            self.added = ctx.now.stamp;
-            self.want_scan();
+            self.filters_changed(ctx);
         }
         if reopen {
             self.reopen(ctx);

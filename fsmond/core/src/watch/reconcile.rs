@@ -282,6 +282,7 @@ impl Watch {
         self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
         if !self.baseline_done {
             self.baseline_done = true;
+            self.let_in.clear();
             self.note(WatchChangeStatus::Ready, Some(self.contents()), ctx);
             self.ledger.hurry();
         }
