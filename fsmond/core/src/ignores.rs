@@ -26,12 +26,17 @@ pub const GIT: &[u8] = b".git";
 pub const LARGEST: usize = 256 * 1024;
 /// Nor are those of more rules.
 const MOST_RULES: usize = 10_000;
+/// A rule takes about 3 KiB of memory, and as much again for each so many bytes of it.
+const BYTES_OF_RULE: usize = 16;
+/// So many bytes of text take what a rule does.
+const BYTES_OF_TEXT: usize = 3 * 1024;
 
 /// One ignore file, ready to be asked.
 pub struct IgnoreFile {
     text: Box<[u8]>,
     rules: Gitignore,
     odd: usize,
+    weight: usize,
 }
 
 impl IgnoreFile {
@@ -43,7 +48,7 @@ impl IgnoreFile {
         // With "." as its root the builder strips no prefix from what it is asked about.
         let mut builder = GitignoreBuilder::new(".");
         builder.allow_unclosed_class(false);
-        let (mut rules, mut odd) = (0, 0);
+        let (mut rules, mut odd, mut weight) = (0, 0, text.len() / BYTES_OF_TEXT);
         for (index, line) in lines(text).enumerate() {
             let pattern = match line::read(line) {
                 Ok(Some(pattern)) => pattern,
@@ -55,7 +60,10 @@ impl IgnoreFile {
             };
             // The crate keeps with each rule the path it is from, for those who tell of it; here the number of its line.
             match builder.add_line(Some(PathBuf::from((index + 1).to_string())), &pattern) {
-                Ok(_) => rules += 1,
+                Ok(_) => {
+                    rules += 1;
+                    weight += 1 + pattern.len() / BYTES_OF_RULE;
+                }
                 Err(_) => odd += 1,
             }
             if rules > MOST_RULES {
@@ -63,7 +71,7 @@ impl IgnoreFile {
             }
         }
         let rules = builder.build().map_err(|_| "its rules are too large together".to_owned())?;
-        Ok(Self { text: text.into(), rules, odd })
+        Ok(Self { text: text.into(), rules, odd, weight })
     }
 
     /// Its text.
@@ -74,6 +82,11 @@ impl IgnoreFile {
     /// How many rules it has.
     pub fn rules(&self) -> usize {
         self.rules.len()
+    }
+
+    /// How much memory it takes, in short rules: many bytes of text or of one rule count as more.
+    pub fn weight(&self) -> usize {
+        self.weight
     }
 
     /// How many of its lines say nothing that could be understood.

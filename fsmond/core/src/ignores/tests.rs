@@ -84,3 +84,11 @@ fn the_nearest_file_that_says_anything_decides() {
     assert_eq!(told(b"d/b.log"), Some((0, true)));
     assert_eq!(told(b"d/c"), None);
 }
+
+#[test]
+fn a_long_rule_and_much_text_weigh_as_many_short_rules() {
+    let weight = |text: &[u8]| IgnoreFile::new(text).unwrap().weight();
+    assert_eq!(weight(b"*.o\n# remark\ntarget/\n"), 2);
+    assert!(weight("a*b?".repeat(200).as_bytes()) >= 50);
+    assert!(weight(format!("# {}\n", "x".repeat(200_000)).as_bytes()) >= 60);
+}

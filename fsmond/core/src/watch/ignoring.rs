@@ -18,15 +18,15 @@ use crate::io::{AskIgnores, IgnoreRead, LogLevel, NameHint};
 use crate::shared::Ctx;
 use crate::tree::{Flags, ROOT};
 
-/// So many rules are held for one watch at most, all its ignore files together.
+/// So much is held for one watch at most, all its ignore files together, in simple rules.
 const MOST_RULES: usize = 50_000;
 
 /// What is known of the ignore files of one watch, all by the place of their folders.
 #[derive(Debug, Default)]
 pub(super) struct Ignores {
     files: HashMap<u32, Arc<IgnoreFile>>,
-    /// How many rules these have.
-    rules: usize,
+    /// How much these weigh.
+    weight: usize,
     /// What they said before, until all that is let in since is found.
     before: HashMap<u32, Option<Arc<IgnoreFile>>>,
     /// Something was told of them: when to read them.
@@ -59,12 +59,12 @@ impl Ignores {
     }
 
     fn put(&mut self, at: u32, file: Option<Arc<IgnoreFile>>) -> Option<Arc<IgnoreFile>> {
-        self.rules += file.as_ref().map_or(0, |file| file.rules());
+        self.weight += file.as_ref().map_or(0, |file| file.weight());
         let old = match file {
             Some(file) => self.files.insert(at, file),
             None => self.files.remove(&at),
         };
-        self.rules -= old.as_ref().map_or(0, |old| old.rules());
+        self.weight -= old.as_ref().map_or(0, |old| old.weight());
         old
     }
 
@@ -139,12 +139,12 @@ impl Watch {
         if !self.heeds_ignores() {
             return false;
         }
-        let held = self.ignores.rules - self.ignores.get(at).map_or(0, IgnoreFile::rules);
+        let held = self.ignores.weight - self.ignores.get(at).map_or(0, IgnoreFile::weight);
         let file = match read {
             IgnoreRead::Missing => None,
-            IgnoreRead::Read(file) if held + file.rules() <= MOST_RULES => Some(file),
+            IgnoreRead::Read(file) if held + file.weight() <= MOST_RULES => Some(file),
             IgnoreRead::Read(_) => {
-                self.note_ignores_unread(at, format!("all of them have more than {MOST_RULES} rules"), ctx);
+                self.note_ignores_unread(at, format!("all of them weigh more than {MOST_RULES} short rules"), ctx);
                 return false;
             }
             IgnoreRead::Unread(why) => {
