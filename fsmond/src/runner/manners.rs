@@ -30,6 +30,7 @@ fn before_exec(command: &mut Command, nice: Option<i32>, mask: Option<Umask>) {
     }
 }
 
+#[allow(clippy::useless_conversion, reason = "a mode has another width on each system")]
 fn behave(nice: Option<i32>, mask: Option<Umask>) -> io::Result<()> {
     if let Some(Umask(mask)) = mask {
         umask(Mode::from_raw_mode(mask.into()));
