@@ -29,9 +29,10 @@ fn every_name_is_exact_in_the_journal_the_argument_and_the_environment() {
     let events = tail.up_to_now(&root);
     for (path, what) in &files {
         let told: Vec<_> = events.iter().filter(|line| &line.path() == path).map(Line::kind).collect();
-        assert_eq!(told, ["create"], "{what}");
+        // On a busy machine one may be told between its making and its writing.
+        assert!(matches!(told[..], ["create"] | ["create", "modify"]), "{what}: {told:?}");
     }
-    assert_eq!(events.len(), files.len(), "and nothing else is told");
+    assert!(events.iter().all(|line| files.contains_key(&line.path())), "and nothing else is told");
 
     d.until("each has run", || job.runs().len() >= files.len());
     d.wait_idle("data");
