@@ -13,6 +13,7 @@ use super::tell::Learnt;
 use crate::ident::{ctime_hash, ident};
 use crate::io::{JournalRow, Stat};
 use crate::shared::Ctx;
+use crate::sweep::Verdict;
 use crate::tree::{Flags, ROOT};
 
 impl Watch {
@@ -176,7 +177,7 @@ impl Watch {
                 self.processed(run.run, at, ctx);
                 self.owe_putting_away(at, ctx.now);
             }
-            RunStatus::Vanished if !known => self.resolve(at, crate::sweep::Verdict::Ok, ctx),
+            RunStatus::Vanished if !known => self.resolve(at, Verdict::Ok, ctx),
             RunStatus::Vanished | RunStatus::Retry => pending.attempts = run.attempt,
             RunStatus::Failed => {
                 pending.attempts = run.attempt;
@@ -197,6 +198,10 @@ impl Watch {
             self.release_if_idle(at);
         }
         for at in self.pending.places() {
+            if self.gone_in_its_run(at) {
+                self.resolve(at, Verdict::Vanished, ctx);
+                continue;
+            }
             self.settle_as_found(at, now);
             self.pace_again(at);
             self.owe_putting_away(at, now);
@@ -204,6 +209,13 @@ impl Watch {
         self.pass_over_missed(ctx);
         self.set_schedule(ctx);
         self.down = self.baseline_done.then(|| heard.unwrap_or(now.wall).min(now.wall));
+    }
+
+    /// Whether a file was deleted while its command ran, which a checkpoint has kept, and nobody wants to be told of that.
+    fn gone_in_its_run(&self, at: u32) -> bool {
+        !self.tree.node(at).has(Flags::KNOWN)
+            && !self.wants_kind(EventKind::Delete)
+            && self.pending.get(at).is_some_and(|p| p.stage == Stage::Settling && p.kind == EventKind::Delete)
     }
 }
 
