@@ -37,7 +37,7 @@ pub enum SweepStage {
     Reconciling,
     /// What is pending is being given out.
     Running,
-    /// All of it has succeeded, failed or vanished, or is not run for now.
+    /// All of it has succeeded, failed or vanished, or is not run for now, or not ready.
     Done,
 }
 
@@ -64,6 +64,8 @@ pub struct SweepStatus {
     pub set_aside: u64,
     /// Of those that were pending, not run: too many runs in a row failed, and they wait until one succeeds; or only counted.
     pub not_run: u64,
+    /// Of those that were pending, not run, since their ready files are not there yet.
+    pub not_ready: u64,
 }
 
 /// Which files a replay gives out again.

@@ -175,7 +175,7 @@ pub struct OptionArgs {
     #[arg(long, value_name = "K", help_heading = "The command")]
     in_flight: Option<u32>,
 
-    /// The umask of the command, in octal [default: the daemon's]
+    /// The umask of the command, in octal [default: the daemon's, 0027]
     #[arg(long, value_name = "OCTAL", help_heading = "The command")]
     umask: Option<Umask>,
 

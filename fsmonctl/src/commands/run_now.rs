@@ -65,12 +65,14 @@ pub(super) async fn wait_for(session: &Session<'_>, client: &Client, sweep: Swee
         out.object(&sweep)?;
     } else {
         let (ok, failed) = (number(sweep.ok), number(sweep.failed));
-        out.line(&format!("{ok} ok, {failed} failed, {} vanished{}", number(sweep.vanished), not_run(&sweep)))?;
+        out.line(&format!("{ok} ok, {failed} failed, {} vanished{}", number(sweep.vanished), left(&sweep)))?;
     }
     if sweep.not_run > 0 {
         out.note("too many runs in a row failed; see: fsmonctl runs, fsmonctl status");
     } else if sweep.failed > 0 {
         out.note("see: fsmonctl runs --failed");
+    } else if sweep.not_ready > 0 {
+        out.note("what a file waits for: fsmonctl explain PATH");
     }
     if sweep.failed + sweep.not_run > 0 { Err(Failure::Silent(ErrorKind::Unhealthy)) } else { Ok(()) }
 }
@@ -81,9 +83,10 @@ fn looked(sweep: &SweepStatus, all_files: bool) -> String {
     if all_files { line } else { format!("{line} (--all-files runs them all)") }
 }
 
-/// Files that wait until a run succeeds, where there are any.
-fn not_run(sweep: &SweepStatus) -> String {
-    if sweep.not_run > 0 { format!(", {} not run", number(sweep.not_run)) } else { String::new() }
+/// Files that wait until a run succeeds, or for their ready files, where there are any.
+fn left(sweep: &SweepStatus) -> String {
+    let some = |files: u64, what: &str| if files > 0 { format!(", {} {what}", number(files)) } else { String::new() };
+    some(sweep.not_run, "not run") + &some(sweep.not_ready, "not ready")
 }
 
 /// Asks again until the sweep is past `stage`.

@@ -475,6 +475,7 @@ pub fn sweep(stage: SweepStage, ok: u64, failed: u64) -> SweepStatus {
         vanished: 0,
         set_aside: 0,
         not_run: 0,
+        not_ready: 0,
     }
 }
 

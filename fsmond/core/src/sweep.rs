@@ -24,6 +24,8 @@ pub enum Verdict {
     Vanished,
     /// Left for later, nobody knows when.
     NotRun,
+    /// It waits for its ready file, nobody knows how long.
+    NotReady,
 }
 
 /// What a sweep gives out.
@@ -73,6 +75,7 @@ impl Sweeps {
             vanished: 0,
             set_aside: 0,
             not_run: 0,
+            not_ready: 0,
         };
         let reconciling = watches.into_iter().map(|(id, _)| id).collect();
         self.map.insert(id, Sweep { status, reconciling, trigger, wanted });
@@ -154,6 +157,7 @@ impl Sweeps {
                 Verdict::Failed => &mut sweep.status.failed,
                 Verdict::Vanished => &mut sweep.status.vanished,
                 Verdict::NotRun => &mut sweep.status.not_run,
+                Verdict::NotReady => &mut sweep.status.not_ready,
             };
             *count += 1;
             self.advance(id);
@@ -163,7 +167,8 @@ impl Sweeps {
     fn advance(&mut self, id: u64) {
         let Some(sweep) = self.map.get_mut(&id) else { return };
         let status = &mut sweep.status;
-        let left = status.pending - (status.ok + status.failed + status.vanished + status.not_run).min(status.pending);
+        let told = status.ok + status.failed + status.vanished + status.not_run + status.not_ready;
+        let left = status.pending - told.min(status.pending);
         status.stage = if !sweep.reconciling.is_empty() {
             SweepStage::Reconciling
         } else if left > 0 {

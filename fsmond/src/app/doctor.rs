@@ -129,8 +129,19 @@ fn place(watch: &WatchStatus) -> Vec<Finding> {
 fn state(watch: &WatchStatus) -> Finding {
     let why = if watch.details.is_empty() { "see fsmonctl show".to_owned() } else { watch.details.join("; ") };
     match watch.state {
+        WatchState::Degraded if watch.broken.is_some() => {
+            Finding::bad("state", why, format!("once that works: fsmonctl resume {}", watch.name))
+        }
+        WatchState::Degraded if watch.workers.as_ref().is_some_and(|workers| workers.up < workers.wanted) => {
+            let trouble = watch.workers.as_ref().and_then(|workers| workers.trouble.clone()).unwrap_or(why);
+            Finding::bad(
+                "state",
+                format!("its workers do not run: {trouble}"),
+                "see to their program: it is tried again",
+            )
+        }
         WatchState::Degraded => {
-            Finding::bad("state", format!("part of it is not seen live: {why}"), "see the limits above")
+            Finding::bad("state", format!("it is degraded: {why}"), "where its folders are meant, see the limits above")
         }
         WatchState::Held => {
             Finding::bad("state", format!("it is held: {why}"), format!("fsmonctl resume {}", watch.name))

@@ -318,6 +318,7 @@ fn sweep(id: u64, stage: SweepStage) -> SweepStatus {
         vanished: 0,
         set_aside: 0,
         not_run: 0,
+        not_ready: 0,
     }
 }
 

@@ -268,6 +268,7 @@ fn sweep() -> SweepStatus {
         vanished: 0,
         set_aside: 5,
         not_run: 6,
+        not_ready: 7,
     }
 }
 

@@ -21,7 +21,6 @@ use super::Watch;
 use crate::backoff;
 use crate::io::{Now, RunId};
 use crate::shared::Ctx;
-use crate::sweep::Verdict;
 
 /// How the latest runs of a watch went.
 #[derive(Debug, Default)]
@@ -135,19 +134,6 @@ impl Watch {
         let was_open = std::mem::take(&mut self.breaker).is_open();
         if was_open {
             self.note(WatchChangeStatus::Recovered, Some("somebody wants all to run again".to_owned()), ctx);
-        }
-    }
-
-    /// Whoever waits for files that wait for the breaker is told that they are not run; nobody knows when they will be.
-    pub(super) fn excuse_waiters(&mut self, ctx: &mut Ctx<'_>) {
-        if !self.breaker.is_open() {
-            return;
-        }
-        let later: Vec<u64> = self.sweeps_to_come().collect();
-        for at in self.pending.places() {
-            if self.pending.get(at).is_some_and(|p| !matches!(p.stage, super::pending::Stage::Running(..))) {
-                self.answer_waiters_but(at, &later, Verdict::NotRun, ctx);
-            }
         }
     }
 

@@ -58,6 +58,25 @@ impl Watch {
         self.excuse_waiters(ctx);
     }
 
+    /// Whoever waits for files that wait for the breaker, or for their ready files, is told that they are not run; nobody
+    /// knows when they will be.
+    pub(super) fn excuse_waiters(&mut self, ctx: &mut Ctx<'_>) {
+        let broken = self.breaker.is_open();
+        if !broken && self.filter.ready().is_none() {
+            return;
+        }
+        let later: Vec<u64> = self.sweeps_to_come().collect();
+        for at in self.pending.places() {
+            let Some(pending) = self.pending.get(at) else { continue };
+            let idle = pending.stage == Stage::Settling && pending.due == u64::MAX;
+            if broken && !matches!(pending.stage, Stage::Running(..)) {
+                self.answer_waiters_but(at, &later, Verdict::NotRun, ctx);
+            } else if idle && self.missing_ready_file(at).is_some() {
+                self.answer_waiters_but(at, &later, Verdict::NotReady, ctx);
+            }
+        }
+    }
+
     /// A pending file that a sweep can wait for: neither set aside, nor processed and leaving, nor hidden by a mount, nor one
     /// whose turn in a replay is to come.
     fn waits_for_run(&mut self, at: u32) -> Option<&mut Pending> {

@@ -239,6 +239,8 @@ impl Watch {
             self.pending.set_stage(at, Stage::Settling, ctx.now.mono.saturating_add(wait.again()));
         } else if self.awaits_ready_file(at) {
             self.pending.set_stage(at, Stage::Settling, u64::MAX);
+            let later: Vec<u64> = self.sweeps_to_come().collect();
+            self.answer_waiters_but(at, &later, Verdict::NotReady, ctx);
         } else if !self.dedupes(at, ctx) {
             self.now_ready(at, ctx.now);
         }

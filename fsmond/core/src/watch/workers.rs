@@ -72,7 +72,10 @@ impl Watch {
         let missing = wanted.saturating_sub(*up);
         let of = format!("{missing} of {wanted} worker{}", if *wanted == 1 { "" } else { "s" });
         (missing > 0).then(|| {
-            format!("{of} ended and will be started again within a minute; `fsmonctl show {}` says why", self.name)
+            format!(
+                "{of} ended or could not start, and will be started again within a minute; `fsmonctl show {}` says why",
+                self.name
+            )
         })
     }
 }

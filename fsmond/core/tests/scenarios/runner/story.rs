@@ -267,7 +267,8 @@ impl Story {
             .with("failed", sweep.failed)
             .with("vanished", sweep.vanished)
             .with("set-aside", sweep.set_aside)
-            .with("not-run", sweep.not_run);
+            .with("not-run", sweep.not_run)
+            .with("not-ready", sweep.not_ready);
         self.compare(&outcome, wanted)
     }
 
