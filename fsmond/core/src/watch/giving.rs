@@ -44,6 +44,7 @@ impl Watch {
         let now = ctx.now.mono;
         let (mut waiting, mut more) = (0, 0);
         for at in self.pending.places() {
+            self.put_away_now(at, now);
             let Some(pending) = self.waits_for_run(at) else { continue };
             pending.trigger = pending.trigger.max(trigger);
             let backs_off = pending.stage == Stage::Backoff;

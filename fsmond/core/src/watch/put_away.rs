@@ -104,6 +104,14 @@ impl Watch {
         }
     }
 
+    /// A file that could not be put away is tried again now.
+    pub(super) fn put_away_now(&mut self, at: u32, now: u64) {
+        let waits = self.pending.get(at).filter(|p| p.stage.is_over() && p.due != u64::MAX);
+        if let Some(stage) = waits.map(|p| p.stage) {
+            self.pending.set_stage(at, stage, now);
+        }
+    }
+
     /// Its time has come: it is put away, if it may.
     pub(super) fn put_away(&mut self, at: u32, ctx: &mut Ctx<'_>) {
         let Some(stage) = self.pending.get(at).map(|p| p.stage) else { return };
