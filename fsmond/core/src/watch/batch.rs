@@ -96,6 +96,9 @@ impl Watch {
         let mut files = Vec::new();
         let most = if self.breaker.is_open() { 1 } else { self.rules.batch_max };
         for at in self.pending.take_batch(most) {
+            if self.waits_to_arrive(at, ctx.now.mono) {
+                continue;
+            }
             let rel = self.tree.path(at);
             let path = self.root_path.join(&rel);
             let length = path.as_bytes().len() + PER_ARGUMENT;

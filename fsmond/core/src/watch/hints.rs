@@ -33,6 +33,7 @@ impl Watch {
             HintWhat::RootMoved => self.lose_root("it was moved away or replaced", GapReason::RootGone, ctx),
             HintWhat::Overflow => {
                 ctx.shared.counters.overflows += 1;
+                self.end_limbo_in_doubt();
                 self.suspect_all(GapReason::Overflow, ctx);
             }
             HintWhat::SourceFailed(why) => {

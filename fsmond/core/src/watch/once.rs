@@ -94,6 +94,9 @@ impl Watch {
         let id = ctx.shared.next_run;
         let mut changes: Vec<(Change, Handle)> = Vec::new();
         for at in self.pending.take_all_ready() {
+            if self.waits_to_arrive(at, ctx.now.mono) {
+                continue;
+            }
             let Some(pending) = self.pending.get(at) else { continue };
             let change = Change {
                 kind: pending.kind,

@@ -5,6 +5,7 @@ use fsmon_protocol::spec::{Mode, Order, Rules};
 
 use super::Watch;
 use super::pending::Stage;
+use super::suspects::SOON;
 use crate::lanes::{Key, Lanes, Rank, key_of};
 use crate::shared::Ctx;
 
@@ -15,8 +16,23 @@ fn lines_up(rules: &Rules) -> bool {
 
 impl Watch {
     /// The next file to start.
-    pub(super) fn next_ready(&mut self) -> Option<u32> {
-        if lines_up(&self.rules) { self.pending.take_next() } else { self.pending.take_ready() }
+    pub(super) fn next_ready(&mut self, now: u64) -> Option<u32> {
+        loop {
+            let at = if lines_up(&self.rules) { self.pending.take_next() } else { self.pending.take_ready() }?;
+            if !self.waits_to_arrive(at, now) {
+                return Some(at);
+            }
+        }
+    }
+
+    /// A file that is being renamed, or is below a folder that is, has no path to run under: it is looked at once more when
+    /// that is known.
+    pub(super) fn waits_to_arrive(&mut self, at: u32, now: u64) -> bool {
+        let moving = self.tree.moving(at);
+        if moving {
+            self.pending.set_stage(at, Stage::Settling, now.saturating_add(SOON));
+        }
+        moving
     }
 
     /// A file is ready: it takes its place among the others.

@@ -289,6 +289,25 @@ impl Watch {
         self.limbo.retain(|l| l.node != node);
     }
 
+    /// Events were lost, and with them perhaps the other sides of these renames: what is in limbo counts as being where it was,
+    /// and the reconcile finds out where it is. Told as a delete, it would be new wherever it was found, and run again.
+    pub(super) fn end_limbo_in_doubt(&mut self) {
+        for limbo in std::mem::take(&mut self.limbo) {
+            let (name, folder) = (&limbo.from.name, self.tree.place(limbo.from.folder));
+            let folder = folder.filter(|&folder| self.tree.lookup(folder, name).is_none());
+            let known = self.tree.place(limbo.node).filter(|&at| self.tree.node(at).has(Flags::KNOWN));
+            match (known, folder) {
+                (Some(at), Some(folder)) => {
+                    self.tree.relocate(at, folder, name);
+                    self.tree.node_mut(at).clear(Flags::MOVING);
+                    self.suspects.relocated(at);
+                }
+                // Something else has its name by now, or nobody was told of it.
+                _ => self.limbo.push(limbo),
+            }
+        }
+    }
+
     /// A folder is gone. As with names, the kernel tells both sides of a rename from below it before its end.
     pub(super) fn leave_below(&mut self, top: u32, ctx: &mut Ctx<'_>) {
         let below = |this: &Self, l: &Limbo| this.tree.place(l.node).is_some_and(|at| this.tree.below(at, top));

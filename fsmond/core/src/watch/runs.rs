@@ -34,7 +34,7 @@ impl Watch {
         if self.batches() {
             return self.start_batch(ctx);
         }
-        let Some(at) = self.next_ready() else { return false };
+        let Some(at) = self.next_ready(ctx.now.mono) else { return false };
         let rel = RawPath::from(self.tree.path(at));
         let path = self.root_path.join(rel.as_bytes());
         if ctx.shared.runs.has(self.id, &path) || self.lane_runs(at, ctx) {
