@@ -301,6 +301,10 @@ impl Watch {
                     self.tree.relocate(at, folder, name);
                     self.tree.node_mut(at).clear(Flags::MOVING);
                     self.suspects.relocated(at);
+                    // What was to be found by the listing where it arrives, and is not known.
+                    for below in self.tree.subtree(at).into_iter().rev() {
+                        self.release_if_idle(below);
+                    }
                 }
                 // Something else has its name by now, or nobody was told of it.
                 _ => self.limbo.push(limbo),
