@@ -10,7 +10,7 @@ use fsmon_protocol::Timestamp;
 
 use super::Watch;
 use crate::filter::Filter;
-use crate::ignores::{self, IgnoreFile};
+use crate::ignores::IgnoreFile;
 use crate::shared::Ctx;
 use crate::tree::ROOT;
 
@@ -76,10 +76,10 @@ impl Watch {
             let (folder, name, rel) = (self.tree.node(at).parent(), self.tree.node(at).name(), &rel[..end]);
             let depth = rel.split(|&b| b == b'/').count();
             let matches = if dir { filter.folder(rel, depth.try_into().unwrap_or(u32::MAX)) } else { filter.file(rel) };
-            let ignored = before.ignores.as_ref().is_some_and(|ignores| {
-                let by = |at| ignores.get(&at).map(Arc::as_ref);
-                name == ignores::GIT || self.ignored_by(folder, rel, dir, by).is_some_and(|by| by.2)
-            });
+            let ignored = before
+                .ignores
+                .as_ref()
+                .is_some_and(|ignores| self.is_ignored(folder, rel, dir, |at| ignores.get(&at).map(Arc::as_ref)));
             if !matches || ignored {
                 return false;
             }

@@ -271,10 +271,7 @@ impl Watch {
     fn left(&mut self, i: usize, ctx: &mut Ctx<'_>) {
         let (node, from) = (self.limbo[i].node, self.limbo[i].from.clone());
         if let Some(at) = self.tree.place(node) {
-            let folder = self.tree.place(from.folder).filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
-            if let Some(folder) = folder {
-                self.tree.relocate(at, folder, &from.name);
-                self.tree.node_mut(at).clear(Flags::MOVING);
+            if self.put_back(at, &from) {
                 self.limbo.remove(i);
                 self.tell_gone(at, Learnt::LIVE, ctx);
                 return;
@@ -289,17 +286,22 @@ impl Watch {
         self.limbo.retain(|l| l.node != node);
     }
 
+    /// Gives an entry in limbo its old name again. False where that is taken by now, or its old folder gone.
+    fn put_back(&mut self, at: u32, from: &From) -> bool {
+        let folder = self.tree.place(from.folder).filter(|&folder| self.tree.lookup(folder, &from.name).is_none());
+        let Some(folder) = folder else { return false };
+        self.tree.relocate(at, folder, &from.name);
+        self.tree.node_mut(at).clear(Flags::MOVING);
+        true
+    }
+
     /// Events were lost, and with them perhaps the other sides of these renames: what is in limbo counts as being where it was,
     /// and the reconcile finds out where it is. Told as a delete, it would be new wherever it was found, and run again.
     pub(super) fn end_limbo_in_doubt(&mut self) {
         for limbo in std::mem::take(&mut self.limbo) {
-            let (name, folder) = (&limbo.from.name, self.tree.place(limbo.from.folder));
-            let folder = folder.filter(|&folder| self.tree.lookup(folder, name).is_none());
             let known = self.tree.place(limbo.node).filter(|&at| self.tree.node(at).has(Flags::KNOWN));
-            match (known, folder) {
-                (Some(at), Some(folder)) => {
-                    self.tree.relocate(at, folder, name);
-                    self.tree.node_mut(at).clear(Flags::MOVING);
+            match known {
+                Some(at) if self.put_back(at, &limbo.from) => {
                     self.suspects.relocated(at);
                     // What was to be found by the listing where it arrives, and is not known.
                     for below in self.tree.subtree(at).into_iter().rev() {

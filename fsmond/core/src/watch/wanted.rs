@@ -28,7 +28,7 @@ impl Watch {
         } else {
             self.filter.file(&rel)
         };
-        let_in && !(self.rules.gitignore && self.is_ignored(folder, &rel, dir))
+        let_in && !(self.rules.gitignore && self.is_ignored(folder, &rel, dir, |at| self.ignores.get(at)))
     }
 
     /// The same for a folder of the tree, or what is to be one.
@@ -37,10 +37,16 @@ impl Watch {
         self.wanted(node.parent(), node.name(), true)
     }
 
-    /// Whether what is at `rel`, in this folder, is ignored. The folder itself is not.
-    fn is_ignored(&self, folder: u32, rel: &[u8], dir: bool) -> bool {
+    /// Whether what is at `rel`, in this folder, is ignored by these ignore files. The folder itself is not.
+    pub(super) fn is_ignored<'a>(
+        &self,
+        folder: u32,
+        rel: &[u8],
+        dir: bool,
+        of: impl Fn(u32) -> Option<&'a IgnoreFile>,
+    ) -> bool {
         let name = rel.rsplit(|&b| b == b'/').next().unwrap_or(rel);
-        name == ignores::GIT || self.ignored_by(folder, rel, dir, |at| self.ignores.get(at)).is_some_and(|by| by.2)
+        name == ignores::GIT || self.ignored_by(folder, rel, dir, of).is_some_and(|by| by.2)
     }
 
     /// What the nearest of the ignore files that says anything about `rel`, in this folder, says: the place of its folder,
@@ -55,7 +61,7 @@ impl Watch {
         let (mut at, mut from) = (folder, rel.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1));
         loop {
             if let Some(file) = of(at)
-                && let Some((_, _, ignored)) = ignores::decide([(from, file)], rel, dir)
+                && let Some(ignored) = rel.get(from..).and_then(|rel| file.ignores(rel, dir))
             {
                 return Some((at, file, ignored));
             }
