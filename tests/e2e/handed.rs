@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use fsmon_tests::{Daemon, DaemonOptions, process};
+use fsmon_tests::{Daemon, DaemonOptions, process, tree};
 use serde_json::Value;
 
 fn lines(log: &Path) -> Vec<String> {
@@ -142,19 +142,14 @@ fn whatever_is_swapped_no_command_reads_what_is_elsewhere() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let (folder, link, aside) = (root.join("d"), root.join(".link"), root.join(".aside"));
+            let folder = root.join("d");
             let mut round = 0_u32;
             while !done.load(Ordering::SeqCst) {
                 round += 1;
                 fs::create_dir_all(&folder).unwrap();
                 fs::write(folder.join(format!("f{}", round % 7)), "mine").unwrap();
                 std::thread::yield_now();
-                symlink(&outside, &link).unwrap();
-                fs::rename(&folder, &aside).unwrap();
-                fs::rename(&link, &folder).unwrap();
-                std::thread::yield_now();
-                fs::remove_file(&folder).unwrap();
-                fs::rename(&aside, &folder).unwrap();
+                tree::swap_for_link(&folder, &outside);
             }
         });
         d.until("commands have run, and some were refused or in vain", || {

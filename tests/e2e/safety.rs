@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fsmon_tests::{Daemon, DaemonOptions, process, programs};
+use fsmon_tests::{Daemon, DaemonOptions, process, programs, tree};
 
 const SOMEBODY: u32 = 54_321;
 
@@ -74,18 +74,13 @@ fn a_folder_that_is_swapped_for_a_link_leads_nobody_out() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let swapping = scope.spawn(|| {
-            let (folder, link, aside) = (root.join("d"), root.join(".link"), root.join(".aside"));
+            let folder = root.join("d");
             let mut round = 0_u32;
             while !done.load(Ordering::SeqCst) {
                 round += 1;
                 fs::create_dir_all(&folder).unwrap();
                 fs::write(folder.join(format!("own-{}", round % 7)), round.to_string()).unwrap();
-                symlink(&outside, &link).unwrap();
-                fs::rename(&folder, &aside).unwrap();
-                fs::rename(&link, &folder).unwrap();
-                std::thread::yield_now();
-                fs::remove_file(&folder).unwrap();
-                fs::rename(&aside, &folder).unwrap();
+                tree::swap_for_link(&folder, &outside);
             }
             round
         });
@@ -145,7 +140,7 @@ fn secrets_are_in_no_file_that_others_read_and_in_no_output() {
         }
     }
     assert!(!d.log().contains(secret) && !d.console().contains(secret), "{}", d.log());
-    for path in fsmon_tests::tree::contents(&d.state()).into_keys() {
+    for path in tree::contents(&d.state()).into_keys() {
         let mode = fs::symlink_metadata(d.state().join(&path)).unwrap().permissions().mode();
         assert_eq!(mode & 0o007, 0, "{} is open to others: {mode:o}", path.display());
     }

@@ -2,7 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+
+/// Puts a link to `target` in the place of this folder, and the folder back: for a moment its path leads elsewhere.
+pub fn swap_for_link(folder: &Path, target: &Path) {
+    let (link, aside) = (folder.with_file_name(".link"), folder.with_file_name(".aside"));
+    symlink(target, &link).unwrap();
+    fs::rename(folder, &aside).unwrap();
+    fs::rename(&link, folder).unwrap();
+    std::thread::yield_now();
+    fs::remove_file(folder).unwrap();
+    fs::rename(&aside, folder).unwrap();
+}
 
 /// Makes `folders` folders below `root`, nested three deep, with `files` files spread over them, each with content of
 /// its own. Says which files they are.

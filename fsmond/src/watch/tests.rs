@@ -54,6 +54,11 @@ pub fn node(index: u32) -> NodeId {
     NodeId { index, generation: 0 }
 }
 
+/// Asks for a folder to be listed, and neither armed nor asked for its ignore file.
+pub fn asking(folder: NodeId, path: &[u8], scan: u32) -> ListRequest {
+    ListRequest { watch: W, folder, path: path.into(), inode: 0, arm: false, ignores: AskIgnores::No, scan }
+}
+
 /// A hint about a name.
 pub fn name(folder: NodeId, name: &[u8], how: NameHint, dir: bool) -> HintWhat {
     HintWhat::Name { folder, name: name.into(), how, dir }
@@ -128,15 +133,7 @@ impl Bench {
     }
 
     pub fn list_of(&mut self, watch: WatchId, folder: NodeId, path: &[u8], arm: bool) -> Whole {
-        self.edge.list(ListRequest {
-            watch,
-            folder,
-            path: path.into(),
-            inode: 0,
-            arm,
-            ignores: AskIgnores::No,
-            scan: 7,
-        });
+        self.edge.list(ListRequest { watch, arm, ..asking(folder, path, 7) });
         self.edge.flush();
         let mut entries = BTreeMap::new();
         loop {

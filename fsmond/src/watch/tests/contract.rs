@@ -130,15 +130,7 @@ fn no_hints_of_what_was_disarmed_or_closed(backend: Backend) {
     let told = b.hints_before_mark(R, "");
     assert!(!told.iter().any(|what| matches!(what, HintWhat::Name { folder, .. } if *folder == node(1))), "{told:?}");
     // Asked and taken back in one go.
-    b.edge.list(ListRequest {
-        watch: W,
-        folder: node(1),
-        path: "d".into(),
-        inode: 0,
-        arm: true,
-        ignores: AskIgnores::No,
-        scan: 7,
-    });
+    b.edge.list(ListRequest { arm: true, ..asking(node(1), b"d", 7) });
     b.edge.disarm(W, node(1));
     b.edge.flush();
     let Input::Listed(parts) = b.answer() else { panic!() };

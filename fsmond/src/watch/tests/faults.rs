@@ -162,15 +162,7 @@ fn the_end_does_not_wait_for_anyone() {
     }
     // The reader waits on a full ring, a worker on a full inbox.
     for scan in 0..300 {
-        b.edge.list(ListRequest {
-            watch: W,
-            folder: R,
-            path: RawPath::default(),
-            inode: 0,
-            arm: false,
-            ignores: AskIgnores::No,
-            scan,
-        });
+        b.edge.list(asking(R, b"", scan));
     }
     b.edge.flush();
     assert_eq!(b.edge.shutdown(), 0);

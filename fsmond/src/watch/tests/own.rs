@@ -49,15 +49,7 @@ fn a_large_folder_comes_in_parts_and_looks_come_in_order() {
         fs::write(b.path(index.to_string()), "").unwrap();
     }
     b.open(Backend::Poll);
-    b.edge.list(ListRequest {
-        watch: W,
-        folder: R,
-        path: RawPath::default(),
-        inode: 0,
-        arm: false,
-        ignores: AskIgnores::No,
-        scan: 7,
-    });
+    b.edge.list(asking(R, b"", 7));
     for tag in 0..200 {
         let names = vec![tag.to_string().into_bytes().into()];
         b.edge.look(LookRequest { check: false, watch: W, folder: R, path: RawPath::default(), inode: 0, names, tag });
