@@ -2,9 +2,10 @@
 //!
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
-//! `complete`) and `runs` process it. Around them: `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`,
-//! `occurrence`, `once`, `batch`, `breaker`, `dedupe`, `order`, `pace`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows
-//! no other watch.
+//! `complete`) and `runs` process it. Around them: `wanted`, `ignoring` and `let_in` say what is watched at all; then
+//! `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`, `occurrence`, `giving`, `once`, `batch`, `breaker`,
+//! `dedupe`, `order`, `pace`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows no
+//! other watch.
 
 mod accept;
 mod aside;
