@@ -59,6 +59,8 @@ pub trait RunnerEdge: Send {
     /// Starts a command; [`Input::RunEnded`] comes exactly once, also if it could not be started, or in its place
     /// [`Input::RunVanished`].
     fn spawn(&mut self, request: Box<SpawnRequest>);
+    /// See [`fsmon_core::Effect::TakeBack`].
+    fn take_back(&mut self, watch: WatchId);
     /// Ends a run: TERM to its whole group, grace, KILL. No effect on one that has ended.
     fn end(&mut self, run: RunId);
     /// Moves or deletes a file whose run is over; [`Input::PutAway`] comes exactly once.

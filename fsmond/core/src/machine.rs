@@ -71,6 +71,7 @@ impl Machine {
             random: fastrand::Rng::with_seed(seed),
             runs: Runs::default(),
             max_runs: settings.max_runs.max(1),
+            crowded: false,
             sweeps: Sweeps::default(),
             counters: Counters::default(),
             store_error: None,
@@ -236,14 +237,8 @@ impl Machine {
                     store_end(ended.run, &run, status, Some(&ended), None, &mut ctx);
                 }
             }
-            Input::RunVanished(run) => {
-                let watch = self.shared.runs.get(run).map(|run| run.watch);
-                if let Some(watch) = watch.filter(|watch| self.watches.contains_key(watch)) {
-                    self.with(watch, now, out, |watch, ctx| watch.on_run_vanished(run, ctx));
-                } else {
-                    self.end_unstarted(run, now, out);
-                }
-            }
+            Input::RunVanished(run) => self.not_begun(now, run, out, Watch::on_run_vanished),
+            Input::RunTakenBack(run) => self.not_begun(now, run, out, Watch::taken_back),
             Input::PutAway { watch, node, result } => {
                 self.with(watch, now, out, |watch, ctx| watch.on_put_away(node, result, ctx));
             }
@@ -265,6 +260,22 @@ impl Machine {
             Ack::RunEnd(watch, run) => self.with(watch, now, out, |watch, ctx| watch.on_end_recorded(run, ctx.now)),
             Ack::Checkpoint(watch) => self.with(watch, now, out, |watch, _| watch.on_checkpoint_stored()),
             Ack::Command(token) => self.keep_promise(now, token, out),
+        }
+    }
+
+    /// A run has not begun.
+    fn not_begun(
+        &mut self,
+        now: Now,
+        run: RunId,
+        out: &mut Vec<Effect>,
+        then: impl FnOnce(&mut Watch, RunId, &mut Ctx<'_>),
+    ) {
+        let watch = self.shared.runs.get(run).map(|run| run.watch);
+        if let Some(watch) = watch.filter(|watch| self.watches.contains_key(watch)) {
+            self.with(watch, now, out, |watch, ctx| then(watch, run, ctx));
+        } else {
+            self.end_unstarted(run, now, out);
         }
     }
 
@@ -290,8 +301,17 @@ impl Machine {
         }
     }
 
-    /// Starts what is ready, watch after watch in turn, so that none starves another.
+    /// Starts what is ready, and records ahead what may follow.
     fn start_runs(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.shared.crowded = !self.shared.has_room() && self.watches.values().any(|w| w.lacks_room(&self.shared));
+        self.take_places(now, out);
+        for watch in self.watches.values_mut() {
+            watch.record_ahead(&mut Ctx { now, out, shared: &mut self.shared });
+        }
+    }
+
+    /// Starts what there is a place for, watch after watch in turn, so that none starves another.
+    fn take_places(&mut self, now: Now, out: &mut Vec<Effect>) {
         loop {
             let mut started = false;
             let after = self.watches.range((Excluded(self.turn), Unbounded)).map(|(&id, _)| id);

@@ -37,8 +37,10 @@ pub struct Run {
     pub seen: Option<Fingerprint>,
     /// Journal number of its start.
     pub seq: u64,
-    /// Whether the command was started.
-    pub spawned: bool,
+    /// Whether there is a place for it.
+    pub placed: bool,
+    /// Whether its start is durable. With a place it has begun then.
+    pub recorded: bool,
     /// What it is for.
     pub aim: Aim,
 }
@@ -101,7 +103,7 @@ impl Run {
 #[derive(Debug, Default)]
 pub struct Runs {
     map: HashMap<RunId, Run>,
-    /// How many of them are commands; the others are lines to workers.
+    /// How many places are taken by commands; the others are lines to workers.
     commands: usize,
     watches: HashMap<WatchId, OfWatch>,
 }
@@ -110,6 +112,8 @@ pub struct Runs {
 #[derive(Debug, Default)]
 struct OfWatch {
     runs: u32,
+    /// How many of them have a place.
+    placed: u32,
     paths: HashSet<RawPath>,
 }
 
@@ -119,16 +123,29 @@ impl Runs {
         let watch = self.watches.entry(run.watch).or_default();
         watch.runs += 1;
         watch.paths.extend(run.paths().cloned());
-        self.commands += usize::from(!matches!(run.aim, Aim::Line));
+        if run.placed {
+            watch.placed += 1;
+            self.commands += usize::from(!matches!(run.aim, Aim::Line));
+        }
         self.map.insert(id, run);
+    }
+
+    /// There is a place for it now. Returns whether it is recorded, so that it begins.
+    pub fn place(&mut self, id: RunId) -> bool {
+        let Some(mut run) = self.remove(id) else { return false };
+        run.placed = true;
+        let recorded = run.recorded;
+        self.insert(id, run);
+        recorded
     }
 
     /// It has ended.
     pub fn remove(&mut self, id: RunId) -> Option<Run> {
         let run = self.map.remove(&id)?;
-        self.commands -= usize::from(!matches!(run.aim, Aim::Line));
+        self.commands -= usize::from(run.placed && !matches!(run.aim, Aim::Line));
         if let Some(watch) = self.watches.get_mut(&run.watch) {
             watch.runs -= 1;
+            watch.placed -= u32::from(run.placed);
             for path in run.paths() {
                 watch.paths.remove(path);
             }
@@ -144,19 +161,19 @@ impl Runs {
         self.map.get(&id)
     }
 
-    /// One of them, to note that its command was started.
+    /// One of them, to note that it is recorded.
     pub fn get_mut(&mut self, id: RunId) -> Option<&mut Run> {
         self.map.get_mut(&id)
     }
 
-    /// How many commands there are. What is with workers does not count.
+    /// How many places commands take. What is with workers does not count.
     pub fn commands(&self) -> usize {
         self.commands
     }
 
-    /// How many a watch has.
+    /// How many places a watch takes.
     pub fn count(&self, watch: WatchId) -> u32 {
-        self.watches.get(&watch).map_or(0, |watch| watch.runs)
+        self.watches.get(&watch).map_or(0, |watch| watch.placed)
     }
 
     /// Whether a run was given the file at this path.

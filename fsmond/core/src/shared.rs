@@ -23,6 +23,8 @@ pub struct Shared {
     pub runs: Runs,
     /// How many commands run at once over all watches.
     pub max_runs: u32,
+    /// Whether a watch waits for a place that other watches' commands have.
+    pub crowded: bool,
     /// Sweeps, those of late included.
     pub sweeps: Sweeps,
     /// Since start.

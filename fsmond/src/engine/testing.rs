@@ -44,6 +44,7 @@ pub enum Call {
     Flush,
     Submit(Vec<(StoreOp, Option<Ack>)>),
     Spawn(RunId),
+    TakeBack(WatchId),
     End(RunId),
     PutAway(NodeId),
     Workers(WatchId),
@@ -98,6 +99,9 @@ impl StoreEdge for FakeEdges {
 impl RunnerEdge for FakeEdges {
     fn spawn(&mut self, request: Box<SpawnRequest>) {
         self.note(Call::Spawn(request.run));
+    }
+    fn take_back(&mut self, watch: WatchId) {
+        self.note(Call::TakeBack(watch));
     }
     fn end(&mut self, run: RunId) {
         self.note(Call::End(run));

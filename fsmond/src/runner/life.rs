@@ -54,7 +54,8 @@ struct Started {
     feed: Option<Feed>,
 }
 
-/// Runs one command to its end; none, where its file was gone before it could be started.
+/// Runs one command to its end; none, where its file was gone before it could be started. Blocks while it is started and
+/// while output is written: on a thread of its own.
 pub(super) async fn run(
     request: Arc<SpawnRequest>,
     shared: Arc<Shared>,
@@ -69,15 +70,10 @@ pub(super) async fn run(
     let began = Instant::now();
     let (daemon_id, known_by) = (shared.options.daemon_id.clone(), [(run, request.event_id.clone())]);
     let (timeout, grace) = (request.rules.timeout.0, request.rules.grace.0);
-    // Loading a program can take as long as its file system likes: not on the runtime's own threads.
-    let started = tokio::task::spawn_blocking(move || start(&request, &shared)).await;
-    let Started { mut leader, mut output, feed } = match started {
-        Ok(Ok(started)) => started,
-        Ok(Err(NotStarted::Vanished)) => return None,
-        Ok(Err(NotStarted::Because(why))) => return ended(Outcome::NotStarted(why), 0, (0, 0)),
-        Err(error) => {
-            return ended(Outcome::NotStarted(format!("starting it failed within fsmond: {error}")), 0, (0, 0));
-        }
+    let Started { mut leader, mut output, feed } = match start(&request, &shared) {
+        Ok(started) => started,
+        Err(NotStarted::Vanished) => return None,
+        Err(NotStarted::Because(why)) => return ended(Outcome::NotStarted(why), 0, (0, 0)),
     };
     let mut limit = Limit { grace, ending: None, killed: false };
     let exited = until_exit(&mut leader, &mut output, feed, &mut limit, began + timeout, &mut wish).await;
@@ -99,7 +95,7 @@ pub(super) async fn run(
     {
         end_escaped(&daemon_id, &known_by, *kill_at).await;
     }
-    output.take_rest().await;
+    output.take_rest();
     let outcome = limit.ending.map_or_else(|| by_itself(status), |(outcome, _)| outcome);
     ended(outcome, ms, output.counts())
 }
@@ -157,7 +153,7 @@ async fn until_exit(
                 Some(_) => return false,
             },
             done = write(&mut feed) => if done { feed = None },
-            () = output.readable() => { output.take().await; }
+            () = output.readable() => { output.take(); }
         }
     }
 }
@@ -180,13 +176,13 @@ async fn write(feed: &mut Option<Feed>) -> bool {
 
 /// Reads the rest of the output, for a moment also what comes only now.
 async fn linger(output: &mut Capture) {
-    output.take_rest().await;
+    output.take_rest();
     let until = Instant::now() + LINGER;
     while !output.at_end() {
         tokio::select! {
             biased;
             () = sleep_until(until) => return,
-            () = output.readable() => { output.take().await; }
+            () = output.readable() => { output.take(); }
         }
     }
 }
@@ -204,7 +200,7 @@ async fn end_rest(group: Pid, kill_at: Instant, wish: &watch::Receiver<Option<En
                 }
                 return;
             }
-            () = output.readable() => { output.take().await; }
+            () = output.readable() => { output.take(); }
         }
     }
 }
@@ -244,7 +240,7 @@ fn check_places(request: &SpawnRequest) -> Result<(), String> {
     })
 }
 
-/// Starts a command; blocks. Within a runtime's blocking thread.
+/// Starts a command; blocks.
 fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, NotStarted> {
     let values = Values {
         root: request.root.as_bytes(),

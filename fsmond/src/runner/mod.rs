@@ -1,9 +1,9 @@
 //! Runs commands: each in a process group of its own, with a clean environment, bounded output and a bounded time.
 //!
-//! To follow one run read `life`, and one worker `worker` (`workers`: those of a watch); around them are `environment`,
+//! To follow one run read `life` (on a thread of `followers`), and one worker `worker` (`workers`: those of a watch); around them are `environment`,
 //! `program` and `launch` (what is started), `leader`, `exit` and `stragglers` (its processes), `output` and `stdin` (its
 //! pipes), `handed` (the file that it finds open), `run_as`, `manners` and `trust` (as whom, how, and what root may run at
-//! all). `inherited` keeps what the daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind. `mover` does
+//! all). `places` holds what waits for another to end. `inherited` keeps what the daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind. `mover` does
 //! what becomes of a file after its run. `beneath` is how a file below a root is reached.
 //!
 //! Never here: whether and when to run, how often to try again, what a result means. Never a shell. Never a signal to
@@ -31,14 +31,17 @@ use tracing::{debug, info};
 use crate::edges::{Inbox, RunnerEdge};
 pub(crate) use doubt::doubt;
 use environment::Environment;
+use followers::Followers;
 pub(crate) use handed::keep_number;
 use life::End;
+use places::Places;
 use workers::{Pool, Wish};
 
 mod beneath;
 mod doubt;
 mod environment;
 mod exit;
+mod followers;
 mod handed;
 mod inherited;
 mod launch;
@@ -48,6 +51,7 @@ mod life;
 mod manners;
 mod mover;
 mod output;
+mod places;
 #[cfg(target_os = "linux")]
 mod processes;
 mod program;
@@ -88,6 +92,7 @@ impl RunnerOptions {
 pub struct Runner {
     shared: Arc<Shared>,
     tasks: TaskTracker,
+    followers: Followers,
     runtime: Handle,
 }
 
@@ -103,6 +108,7 @@ struct Shared {
 #[derive(Default)]
 struct Running {
     runs: HashMap<RunId, Control>,
+    places: Places,
     /// The workers of each watch, and those that are being ended.
     pools: Vec<Arc<Pool>>,
     /// The deadline of the stop, once the daemon stops.
@@ -129,6 +135,26 @@ impl Control {
     }
 }
 
+impl Running {
+    /// A run begins; what it will hear of its end.
+    fn enter(&mut self, request: &SpawnRequest) -> watch::Receiver<Option<End>> {
+        let (wish, wished) = watch::channel(None);
+        let control = Control { event_id: request.event_id.clone(), grace: request.rules.grace.0, wish };
+        if let Some(deadline) = self.stop {
+            control.end(Instant::now(), Some(deadline));
+        }
+        self.runs.insert(request.run, control);
+        wished
+    }
+
+    /// A run of this watch has ended: the one that takes its place begins, if one waits.
+    fn next(&mut self, watch: WatchId) -> Option<(Arc<SpawnRequest>, watch::Receiver<Option<End>>)> {
+        let next = self.places.pass_on(watch)?;
+        let wish = self.enter(&next);
+        Some((next, wish))
+    }
+}
+
 impl Runner {
     /// Makes ready to run commands; answers go to `inbox`. Must be called within a runtime, and before anything else
     /// starts a process. Fails where the folder for output cannot be made.
@@ -138,7 +164,7 @@ impl Runner {
         inherited::unignore_signals();
         let base = environment::base(&options.daemon_id);
         let shared = Arc::new(Shared { inbox, options, base, running: Mutex::default(), moves: Mutex::default() });
-        Ok(Self { shared, tasks: TaskTracker::new(), runtime: Handle::current() })
+        Ok(Self { shared, tasks: TaskTracker::new(), followers: Followers::new(), runtime: Handle::current() })
     }
 
     /// Ends all commands for a shutdown: TERM at once, KILL after the grace of each or at `deadline`, whichever comes
@@ -148,6 +174,7 @@ impl Runner {
         let ended: Vec<(RunId, String)> = {
             let mut running = self.shared.running();
             running.stop = Some(deadline);
+            running.places.take_back_all().into_iter().for_each(|run| self.answer(Input::RunTakenBack(run)));
             let now = Instant::now();
             running.runs.values().for_each(|control| control.end(now, Some(deadline)));
             for pool in &running.pools {
@@ -170,17 +197,32 @@ impl RunnerEdge for Runner {
             return self.give(*request);
         }
         let request = Arc::<SpawnRequest>::from(request);
-        let (wish, wished) = watch::channel(None);
-        let control = Control { event_id: request.event_id.clone(), grace: request.rules.grace.0, wish };
-        {
+        let wish = {
             let mut running = self.shared.running();
-            if let Some(deadline) = running.stop {
-                control.end(Instant::now(), Some(deadline));
+            if !running.places.take(&request) {
+                return;
             }
-            running.runs.insert(request.run, control);
+            running.enter(&request)
+        };
+        let (run, watch) = (request.run, request.watch);
+        let lives = self.tasks.track_future(follow(request, Arc::clone(&self.shared), wish));
+        if let Err(error) = self.followers.follow(lives) {
+            self.shared.running().runs.remove(&run);
+            let why = format!("no thread can be started for it: {error}; see the limits on processes and open files");
+            self.answer(Input::RunEnded(workers::without_output(run, Outcome::NotStarted(why))));
+            // Nobody would begin what waits for its place.
+            let mut running = self.shared.running();
+            while let Some(next) = running.places.pass_on(watch) {
+                self.answer(Input::RunTakenBack(next.run));
+            }
         }
-        let shared = Arc::clone(&self.shared);
-        self.tasks.spawn_on(supervise(request, shared, wished), &self.runtime);
+    }
+
+    fn take_back(&mut self, watch: WatchId) {
+        let taken = self.shared.running().places.take_back(watch);
+        for run in taken {
+            self.answer(Input::RunTakenBack(run));
+        }
     }
 
     fn end(&mut self, run: RunId) {
@@ -228,12 +270,17 @@ impl Runner {
             pool.push(request);
             return;
         }
-        let (shared, run) = (Arc::clone(&self.shared), request.run);
-        let back = async move {
-            let ended = workers::without_output(run, Outcome::Interrupted);
-            let _ = shared.inbox.send(Input::RunEnded(ended)).await;
+        self.answer(Input::RunEnded(workers::without_output(request.run, Outcome::Interrupted)));
+    }
+
+    /// The answer about a run that never began.
+    fn answer(&self, answer: Input) {
+        let shared = Arc::clone(&self.shared);
+        let send = async move {
+            // The engine is gone only when nobody waits for an answer any more.
+            let _ = shared.inbox.send(answer).await;
         };
-        drop(self.tasks.spawn_on(back, &self.runtime));
+        drop(self.tasks.spawn_on(send, &self.runtime));
     }
 }
 
@@ -265,10 +312,22 @@ async fn put_away(request: PutAwayRequest, turn: Arc<Semaphore>, inbox: Inbox) {
     let _ = inbox.send(Input::PutAway { watch, node, result }).await;
 }
 
+/// One run, and those that take its place one after another.
+async fn follow(first: Arc<SpawnRequest>, shared: Arc<Shared>, wish: watch::Receiver<Option<End>>) {
+    let watch = first.watch;
+    let mut next = Some((first, wish));
+    while let Some((request, wish)) = next {
+        let ended = supervise(request, &shared, wish).await;
+        next = shared.running().next(watch);
+        // The engine is gone only when nobody waits for an answer any more.
+        let _ = shared.inbox.send(ended).await;
+    }
+}
+
 /// One run, and the one answer about it, whatever happens in between.
-async fn supervise(request: Arc<SpawnRequest>, shared: Arc<Shared>, wish: watch::Receiver<Option<End>>) {
+async fn supervise(request: Arc<SpawnRequest>, shared: &Arc<Shared>, wish: watch::Receiver<Option<End>>) -> Input {
     let run = request.run;
-    let life = AssertUnwindSafe(life::run(request, Arc::clone(&shared), wish)).catch_unwind();
+    let life = AssertUnwindSafe(life::run(request, Arc::clone(shared), wish)).catch_unwind();
     let ended = life.await.unwrap_or_else(|_panic| {
         // Its processes were killed when the leader was dropped.
         let outcome = Outcome::NotStarted("a bug in fsmond ended this run: see the log".into());
@@ -276,9 +335,7 @@ async fn supervise(request: Arc<SpawnRequest>, shared: Arc<Shared>, wish: watch:
     });
     debug!(run, ?ended, "run ended");
     shared.running().runs.remove(&run);
-    let input = ended.map_or(Input::RunVanished(run), Input::RunEnded);
-    // The engine is gone only when nobody waits for an answer any more.
-    let _ = shared.inbox.send(input).await;
+    ended.map_or(Input::RunVanished(run), Input::RunEnded)
 }
 
 /// The files of a batch; none where the run is for one file, or for the whole watch.

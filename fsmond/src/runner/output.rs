@@ -8,7 +8,6 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tokio::net::unix::pipe::Receiver;
 use tracing::debug;
@@ -22,7 +21,7 @@ const MOST_READS_AT_END: u32 = 64;
 /// Where the output of one run goes.
 pub(super) struct Capture {
     pipe: Receiver,
-    path: Arc<PathBuf>,
+    path: PathBuf,
     file: FileState,
     /// How many more bytes may be kept.
     room: u64,
@@ -45,7 +44,7 @@ impl Capture {
     pub(super) fn new(pipe: OwnedFd, path: PathBuf, cap: u64) -> io::Result<Self> {
         Ok(Self {
             pipe: Receiver::from_owned_fd(pipe)?,
-            path: Arc::new(path),
+            path,
             file: FileState::NotYet,
             room: cap,
             kept: 0,
@@ -65,8 +64,8 @@ impl Capture {
         let _ = self.pipe.readable().await;
     }
 
-    /// Reads what is there, once, and puts it away; false where there was nothing. Must not be cancelled.
-    pub(super) async fn take(&mut self) -> bool {
+    /// Reads what is there, once, and puts it away; false where there was nothing. Blocks while it writes.
+    pub(super) fn take(&mut self) -> bool {
         self.buffer.reserve(CHUNK);
         match self.pipe.try_read_buf(&mut self.buffer) {
             Ok(0) => {
@@ -74,7 +73,7 @@ impl Capture {
                 false
             }
             Ok(_) => {
-                self.put_away().await;
+                self.put_away();
                 true
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => false,
@@ -87,10 +86,10 @@ impl Capture {
     }
 
     /// Takes all that is there now, but no more than a bounded number of times: a process that goes on writing must
-    /// not hold the run. Must not be cancelled.
-    pub(super) async fn take_rest(&mut self) {
+    /// not hold the run.
+    pub(super) fn take_rest(&mut self) {
         for _ in 0..MOST_READS_AT_END {
-            if self.at_end || !self.take().await {
+            if self.at_end || !self.take() {
                 return;
             }
         }
@@ -106,40 +105,29 @@ impl Capture {
         (self.kept, self.dropped)
     }
 
-    /// Writes the buffer as far as there is room, away from the runtime's own threads, and counts the rest.
-    async fn put_away(&mut self) {
+    /// Writes the buffer as far as there is room, and counts the rest.
+    fn put_away(&mut self) {
         let all = self.buffer.len();
         let fits = usize::try_from(self.room).unwrap_or(usize::MAX).min(all);
         let file = std::mem::replace(&mut self.file, FileState::Failed);
         if fits == 0 || matches!(file, FileState::Failed) {
             self.file = file;
             self.dropped += all as u64;
-            self.buffer.clear();
-            return;
-        }
-        let path = Arc::clone(&self.path);
-        let mut bytes = std::mem::take(&mut self.buffer);
-        let written = tokio::task::spawn_blocking(move || {
-            let result = write(file, &path, &bytes[..fits]);
-            bytes.clear();
-            (result, bytes)
-        });
-        let result = written.await.map_err(io::Error::other).and_then(|(result, bytes)| {
-            self.buffer = bytes;
-            result
-        });
-        match result {
-            Ok(file) => {
-                self.file = FileState::Open(file);
-                self.room -= fits as u64;
-                self.kept += fits as u64;
-                self.dropped += (all - fits) as u64;
-            }
-            Err(error) => {
-                debug!(path = %self.path.display(), "output of a command cannot be kept: {error}");
-                self.dropped += all as u64;
+        } else {
+            match write(file, &self.path, &self.buffer[..fits]) {
+                Ok(file) => {
+                    self.file = FileState::Open(file);
+                    self.room -= fits as u64;
+                    self.kept += fits as u64;
+                    self.dropped += (all - fits) as u64;
+                }
+                Err(error) => {
+                    debug!(path = %self.path.display(), "output of a command cannot be kept: {error}");
+                    self.dropped += all as u64;
+                }
             }
         }
+        self.buffer.clear();
     }
 }
 

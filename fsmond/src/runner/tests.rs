@@ -19,6 +19,7 @@ use super::*;
 mod ending;
 mod handed;
 mod hygiene;
+mod places;
 mod run_as;
 mod speed;
 mod starting;
@@ -54,7 +55,8 @@ impl Bench {
     /// A request for `argv` on the file `rel`, with short times, to be changed before it is given out.
     fn request(&mut self, argv: &[&str], rel: &[u8], options: Options) -> SpawnRequest {
         let command = Some(argv.iter().map(|word| (*word).to_string()).collect());
-        let options = Options { command, ..options };
+        let concurrency = options.concurrency.or(Some(8));
+        let options = Options { command, concurrency, ..options };
         let run = self.next;
         self.next += 1;
         SpawnRequest {

@@ -150,7 +150,10 @@ impl Machine {
         self.shared.stopping = true;
         let ids: Vec<WatchId> = self.watches.keys().copied().collect();
         for id in ids {
-            self.with(id, now, out, super::watch::Watch::checkpoint);
+            self.with(id, now, out, |watch, ctx| {
+                watch.take_back_all(ctx);
+                watch.checkpoint(ctx);
+            });
         }
         self.last_record(now, What::Service(fsmon_protocol::event::ServiceStatus::Stopped), out)
     }

@@ -39,6 +39,8 @@ pub enum Input {
     RunEnded(RunEnded),
     /// A command was not started: its file was gone when it was to be opened for it.
     RunVanished(RunId),
+    /// A command was not started: it was taken back before there was a place for it.
+    RunTakenBack(RunId),
     /// The answer to [`super::Effect::PutAway`].
     PutAway {
         /// The watch.

@@ -82,7 +82,8 @@ impl Watch {
             event_id: batch_id(manifest.iter().map(|change| change.event_id.as_str())),
             seen: single.and_then(|(_, at)| self.pending.get(at)?.seen),
             seq: ctx.shared.next_seq,
-            spawned: false,
+            placed: true,
+            recorded: false,
             aim: Aim::Batch(Given { members, manifest }),
         };
         self.record_start(run, ctx);
@@ -139,7 +140,7 @@ impl Watch {
         let (members, manifest): (Vec<_>, Vec<Change>) = here.into_iter().map(|(m, c)| (m, c.clone())).unzip();
         ctx.shared.runs.narrow(id, Given { members, manifest: manifest.into() });
         for member in gone {
-            self.end_file(id, member, RunStatus::Vanished, 0, ctx);
+            self.end_file(id, member, RunStatus::Vanished, None, ctx);
         }
         true
     }
@@ -151,7 +152,7 @@ impl Watch {
         run: &Run,
         given: &Given,
         status: RunStatus,
-        ms: u64,
+        ms: Option<u64>,
         ctx: &mut Ctx<'_>,
     ) {
         if matches!(status, RunStatus::Retry | RunStatus::Later) && run.shares_blame() {
@@ -165,7 +166,7 @@ impl Watch {
     }
 
     /// The files of a batch come back together, in halves if it failed. They are never set aside together.
-    fn try_again(&mut self, id: RunId, run: &Run, given: &Given, failed: bool, ms: u64, ctx: &mut Ctx<'_>) {
+    fn try_again(&mut self, id: RunId, run: &Run, given: &Given, failed: bool, ms: Option<u64>, ctx: &mut Ctx<'_>) {
         let attempts = run.attempt.min(self.rules.retries);
         let pause = backoff::pause(self.rules.backoff.0, attempts.max(1), ctx.shared.random.f64());
         let due = ctx.now.mono.saturating_add(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX));

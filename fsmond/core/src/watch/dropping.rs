@@ -59,6 +59,7 @@ impl Watch {
 
     /// Drops all that is pending, failed files too; commands that run finish. Returns how many were dropped.
     pub(super) fn drop_all_pending(&mut self, ctx: &mut Ctx<'_>) -> u64 {
+        self.take_back_all(ctx);
         self.leave_once(ctx);
         let mut dropped = 0;
         for at in self.pending.places() {
@@ -72,7 +73,8 @@ impl Watch {
 
     /// The watch ends. Returns how many files were pending and how many commands run on.
     pub fn end(&mut self, kill: bool, ctx: &mut Ctx<'_>) -> (u64, u64) {
-        let running = ctx.shared.runs.of(self.id);
+        self.take_back_all(ctx);
+        let (running, lent) = (ctx.shared.runs.of(self.id), u64::from(self.lent()));
         if kill {
             ctx.out.extend(running.iter().copied().map(Effect::EndRun));
         }
@@ -81,12 +83,12 @@ impl Watch {
         }
         self.abandon_scan(ctx);
         self.leave_once(ctx);
-        let dropped = self.pending.pending() - u64::from(self.pending.running());
+        let dropped = self.pending.pending() - u64::from(self.pending.running()) + lent;
         for at in self.pending.places() {
             // Files whose command runs on are among them: nobody will learn here how it ends.
             self.forget_pending(at, ctx);
         }
         ctx.out.push(Effect::Close(self.id));
-        (dropped, running.len() as u64)
+        (dropped, running.len() as u64 - lent)
     }
 }

@@ -60,7 +60,7 @@ impl Watch {
         let file = at.filter(|&at| at != ROOT && self.tree.node(at).file_type == FileType::File);
         let pending = file.and_then(|at| self.pending.get(at));
         let path = self.root_path.join(rel);
-        let (run, again) = match pending.map(|p| p.stage) {
+        let (run, again) = match pending.map(|p| self.stage_told(p)) {
             Some(Stage::Running(run, again)) => (Some(run), again),
             _ => (None, false),
         };
@@ -243,8 +243,8 @@ impl Watch {
 
     /// What a pending file waits for, in the order in which it would have to come.
     fn waits(&self, at: u32, pending: &Pending, whole: Option<&Stat>, shared: &Shared, now: Now) -> Vec<Waits> {
-        let mut waits = Vec::new();
-        match pending.stage {
+        let (mut waits, stage) = (Vec::new(), self.stage_told(pending));
+        match stage {
             Stage::Running(..) | Stage::Leaving => return waits,
             Stage::Failed => return vec![Waits::Retry],
             Stage::Settling | Stage::Paced | Stage::Checking | Stage::Ready | Stage::Backoff => {}
@@ -259,7 +259,7 @@ impl Watch {
         if self.tree.node(at).has(Flags::HIDDEN) {
             waits.push(Waits::Mount);
         } else {
-            match pending.stage {
+            match stage {
                 Stage::Settling => waits.extend(self.settling_waits(at, pending, whole, now)),
                 Stage::Checking => waits.push(Waits::Look),
                 Stage::Paced => waits.push(Waits::Pace),
@@ -267,7 +267,7 @@ impl Watch {
                 _ => {}
             }
         }
-        if pending.stage != Stage::Ready
+        if stage != Stage::Ready
             && pending.kind != EventKind::Delete
             && let Some((folder, name)) = self.missing_ready_file(at)
         {
@@ -281,7 +281,7 @@ impl Watch {
         waits.extend(shared.store_error.clone().map(Waits::Store));
         if self.runs_once() {
             waits.push(Waits::Occurrence);
-        } else if pending.stage == Stage::Ready && waits.is_empty() {
+        } else if stage == Stage::Ready && waits.is_empty() {
             waits.push(self.place_waits(at, shared));
         }
         waits
@@ -307,7 +307,7 @@ impl Watch {
             return Waits::Lane(self.absolute(before));
         }
         if self.has_workers() {
-            match self.workers_up().saturating_mul(self.rules.in_flight) {
+            match self.places() {
                 0 => Waits::Workers(self.rules.concurrency),
                 most if shared.runs.count(self.id) >= most => Waits::Place(most),
                 _ => Waits::Turn,

@@ -31,7 +31,7 @@ impl Watch {
                 continue;
             };
             let pending = self.pending.get(at).filter(|_| node.has(Flags::PENDING));
-            if query.states.is_empty() || query.states.contains(&state_of(pending)) {
+            if query.states.is_empty() || query.states.contains(&self.file_state(pending)) {
                 files.push((self.id, at, self.file_info(at, now)));
             }
         }
@@ -46,7 +46,7 @@ impl Watch {
             watch: Arc::clone(&self.name),
             path: self.absolute(at),
             file_type: self.tree.node(at).file_type,
-            state: state_of(pending),
+            state: self.file_state(pending),
             kind: pending.map(|p| p.kind),
             attempts: pending.map_or(0, |p| p.attempts),
             due: due.map(|due| now.wall.plus(Duration::from_nanos(due.saturating_sub(now.mono)))),
@@ -55,15 +55,15 @@ impl Watch {
             processed: None,
         }
     }
-}
 
-fn state_of(pending: Option<&Pending>) -> FileState {
-    match pending.map(|p| p.stage) {
-        None | Some(Stage::Leaving) => FileState::Clean,
-        Some(Stage::Settling | Stage::Checking) => FileState::Settling,
-        Some(Stage::Ready | Stage::Paced) => FileState::Ready,
-        Some(Stage::Running(..)) => FileState::Running,
-        Some(Stage::Backoff) => FileState::Backoff,
-        Some(Stage::Failed) => FileState::Failed,
+    fn file_state(&self, pending: Option<&Pending>) -> FileState {
+        match pending.map(|pending| self.stage_told(pending)) {
+            None | Some(Stage::Leaving) => FileState::Clean,
+            Some(Stage::Settling | Stage::Checking) => FileState::Settling,
+            Some(Stage::Ready | Stage::Paced) => FileState::Ready,
+            Some(Stage::Running(..)) => FileState::Running,
+            Some(Stage::Backoff) => FileState::Backoff,
+            Some(Stage::Failed) => FileState::Failed,
+        }
     }
 }

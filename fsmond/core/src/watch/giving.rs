@@ -18,6 +18,7 @@ impl Watch {
     /// Where the command runs for the whole watch, that run is due.
     pub(super) fn give_out(&mut self, sweep: u64, looked: u64, picked: &[Handle], ctx: &mut Ctx<'_>) {
         let Some((trigger, wanted)) = ctx.shared.sweeps.wants(sweep) else { return };
+        self.take_back_all(ctx);
         if let Wanted::Again { again, pause, dry_run } = wanted {
             let set_aside = if again == Again::Failed { 0 } else { self.pending.failed() };
             if dry_run {

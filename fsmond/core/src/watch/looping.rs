@@ -23,8 +23,9 @@ pub(super) struct Recent {
 }
 
 impl Watch {
-    /// Remembers when a file had its run: a change of it that is told later may have been made by that.
-    pub(super) fn note_recent(&mut self, at: u32, ms: u64, ctx: &Ctx<'_>) {
+    /// Remembers when a file had its run, where it took any time: a change of it that is told later may have been made by that.
+    pub(super) fn note_recent(&mut self, at: u32, ms: Option<u64>, ctx: &Ctx<'_>) {
+        let Some(ms) = ms else { return };
         let rounds = self.pending.get(at).map_or(0, |p| p.own_changes);
         let started = ctx.now.stamp.minus(std::time::Duration::from_millis(ms + 1));
         self.recent.push_back(Recent { node: self.tree.id(at), started, ended: ctx.now.wall, rounds });

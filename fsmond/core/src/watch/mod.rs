@@ -2,16 +2,18 @@
 //!
 //! The files below each hold one of its concerns as an `impl Watch`. In the order in which a change travels: `hints`
 //! and `listing` raise suspicions, `looks` confirms them, `tell` records what follows, `settle` (by the rule of
-//! `complete`) and `runs` process it. Around them: `wanted`, `ignoring` and `let_in` say what is watched at all; then
-//! `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`, `occurrence`, `giving`, `once`, `batch`, `breaker`,
+//! `complete`), `starts` and `runs` process it. Around them: `wanted`, `ignoring` and `let_in` say what is watched at all; then
+//! `root`, `mounts`, `reconcile`, `pairing`, `rename`, `clocks`, `occurrence`, `giving`, `ahead`, `once`, `batch`, `breaker`,
 //! `dedupe`, `order`, `pace`, `put_away`, `workers`, `ledger`, `looping`, `verify`, `explain`, `status`. A watch knows no
 //! other watch.
 
 mod accept;
+mod ahead;
 mod aside;
 mod asked;
 mod batch;
 mod breaker;
+mod change;
 mod clocks;
 mod complete;
 mod dedupe;
@@ -44,6 +46,7 @@ mod root;
 mod runs;
 mod settle;
 mod stage;
+mod starts;
 mod status;
 pub mod suspects;
 mod tell;
@@ -69,6 +72,7 @@ use crate::plan::Plan;
 use crate::shared::Ctx;
 use crate::tree::Tree;
 
+use ahead::Ahead;
 use asked::Asked;
 use breaker::Breaker;
 use clocks::Clocks;
@@ -85,7 +89,6 @@ use put_away::AfterRuns;
 use reconcile::{OpenGap, Scan};
 use rename::Limbo;
 use suspects::Suspects;
-use understood::filter_options;
 
 pub use runs::{record_lost, store_end};
 pub use understood::{Understood, root_of, understand};
@@ -157,6 +160,7 @@ pub struct Watch {
     limbo: Vec<Limbo>,
     asked: Asked,
     pending: PendingMap,
+    ahead: Ahead,
     paced: Paced,
     /// What was processed of each file, where a change that leaves it so runs nothing.
     processed: Processed,
@@ -231,6 +235,7 @@ impl Watch {
             limbo: Vec::new(),
             asked: Asked::default(),
             pending: PendingMap::default(),
+            ahead: Ahead::default(),
             paced: Paced::default(),
             leaving: AfterRuns::new(),
             kept: None,
@@ -270,48 +275,6 @@ impl Watch {
         }
     }
 
-    /// Takes new options. What no longer matches is dropped silently; what newly matches is found by the reconcile
-    /// that follows, and follows `existing`, but for what is new by the old options.
-    pub fn set(&mut self, options: Options, defaults: &Options, ctx: &mut Ctx<'_>) -> Result<(), ApiError> {
-        let understood = understand(&options, defaults)?;
-        understood.check_at(&self.root_path, self.only.is_some())?;
-        let Understood { rules, filter, plan, key } = understood;
-        self.spec.options = options;
-        if rules == self.rules {
-            return Ok(());
-        }
-        let reopen = rules.backend != self.rules.backend;
-        let refilter = filter_options(&rules) != filter_options(&self.rules);
-        if refilter {
-            self.keep_filters();
-        }
-        let old = std::mem::replace(&mut self.rules, rules);
-        self.filter = filter;
-        self.key = key;
-        self.clocks.reset_rescan(&self.rules, self.backend(), self.limit.is_some(), ctx.now);
-        self.replan(plan, ctx);
-        self.regroup(&old, ctx.now);
-        self.other_workers(&old, ctx);
-        self.other_dedupe(ctx);
-        self.close_breaker(ctx);
-        self.ledger.touch();
-        if self.rules.command.is_empty() {
-            self.drop_all_pending(ctx);
-        }
-        if refilter {
-            self.filters_changed(ctx);
-        }
-        if reopen {
-            self.reopen(ctx);
-        }
-        Ok(())
-    }
-
-    /// Whether its options make sense with these defaults.
-    pub fn takes(&self, defaults: &Options) -> Result<(), ApiError> {
-        understand(&self.spec.options, defaults)?.check_at(&self.root_path, self.only.is_some())
-    }
-
     /// Where its path is one file: its name.
     pub fn only(&self) -> Option<&Name> {
         self.only.as_ref()
@@ -346,6 +309,7 @@ impl Watch {
         self.catch_up(ctx);
         self.on_once_due(ctx);
         self.breaker.on_due(ctx.now.mono);
+        self.on_ahead_due(ctx);
         self.settle_limbo(ctx);
         self.on_pending_due(ctx);
         self.on_turn(ctx);
@@ -368,6 +332,7 @@ impl Watch {
             self.limbo_deadline(),
             self.once_deadline().filter(|_| self.acts()),
             self.breaker.after(),
+            self.ahead_deadline(),
             self.processed.deadline(),
             self.turn(),
             self.clocks.deadline(self.root == Root::Opening),

@@ -129,6 +129,7 @@ impl Watch {
 
     /// What is pending of a hidden file waits until it is seen again.
     pub(super) fn park(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        self.take_back(at, ctx);
         let waits = |stage: Stage| !matches!(stage, Stage::Running(..)) && !stage.is_over();
         if self.pending.get(at).is_some_and(|p| waits(p.stage)) {
             self.pending.set_stage(at, Stage::Settling, u64::MAX);

@@ -125,7 +125,8 @@ impl Watch {
             seen: None,
             rel: RawPath::from(Vec::new()),
             seq: ctx.shared.next_seq,
-            spawned: false,
+            placed: true,
+            recorded: false,
             aim: Aim::Watch(Given { members, manifest: manifest.into() }),
         };
         // Over a restart it is the same run, with as many attempts left.

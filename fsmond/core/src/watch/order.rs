@@ -15,10 +15,15 @@ fn lines_up(rules: &Rules) -> bool {
 }
 
 impl Watch {
+    /// Whether its files have an order or lanes.
+    pub(super) fn lines_up(&self) -> bool {
+        lines_up(&self.rules)
+    }
+
     /// The next file to start.
     pub(super) fn next_ready(&mut self, now: u64) -> Option<u32> {
         loop {
-            let at = if lines_up(&self.rules) { self.pending.take_next() } else { self.pending.take_ready() }?;
+            let at = if self.lines_up() { self.pending.take_next() } else { self.pending.take_ready() }?;
             if !self.waits_to_arrive(at, now) {
                 return Some(at);
             }
@@ -37,7 +42,7 @@ impl Watch {
 
     /// A file is ready: it takes its place among the others.
     pub(super) fn line_up(&mut self, at: u32) {
-        if !lines_up(&self.rules) {
+        if !self.lines_up() {
             return;
         }
         let Some(pending) = self.pending.get(at) else { return };

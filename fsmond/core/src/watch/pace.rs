@@ -121,11 +121,11 @@ impl Watch {
     /// When that is; never while nothing may run, or as many are in hand as there are places.
     pub(super) fn turn(&self) -> Option<u64> {
         let waits = !self.paced.queue.is_empty() && !self.paused && self.acts();
-        (waits && self.pending.in_hand() < self.places()).then_some(self.paced.next)
+        (waits && self.pending.in_hand() < self.files_at_once()).then_some(self.paced.next)
     }
 
     /// How many files can run at once.
-    fn places(&self) -> u64 {
+    fn files_at_once(&self) -> u64 {
         let each = match self.rules.mode {
             Mode::Each => 1,
             Mode::Batch => self.rules.batch_max,

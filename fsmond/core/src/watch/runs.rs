@@ -1,8 +1,5 @@
-//! Runs: started when their start is recorded, and what follows from a result.
+//! Runs that have started: what follows from their results.
 
-use std::sync::Arc;
-
-use fsmon_protocol::RawPath;
 use fsmon_protocol::event::{EventKind, RunRecord, What};
 use fsmon_protocol::fingerprint::Fingerprint;
 use fsmon_protocol::run::{Answer, Outcome, RunStatus};
@@ -11,8 +8,7 @@ use super::Watch;
 use super::looping::LOOP;
 use super::pending::Stage;
 use crate::backoff;
-use crate::ident::event_id;
-use crate::io::{Ack, Effect, NodeId, RunEndRow, RunEnded, RunId, RunRow, SpawnRequest, StoreOp};
+use crate::io::{Ack, NodeId, RunEndRow, RunEnded, RunId, RunRow, StoreOp};
 use crate::runs::{Aim, Run};
 use crate::shared::Ctx;
 use crate::sweep::Verdict;
@@ -22,122 +18,10 @@ use crate::tree::Flags;
 const EX_TEMPFAIL: i32 = 75;
 
 impl Watch {
-    /// Starts one run, if one is ready and may. Returns whether it did.
-    pub fn start_one(&mut self, ctx: &mut Ctx<'_>) -> bool {
-        let held = self.paused || self.looping.is_some() || self.breaker.holds() || !self.acts();
-        if held || !ctx.shared.may_start() || !self.has_place(ctx) {
-            return false;
-        }
-        if self.runs_once() {
-            return self.start_once(ctx);
-        }
-        if self.batches() {
-            return self.start_batch(ctx);
-        }
-        let Some(at) = self.next_ready(ctx.now.mono) else { return false };
-        let rel = RawPath::from(self.tree.path(at));
-        let path = self.root_path.join(rel.as_bytes());
-        if ctx.shared.runs.has(self.id, &path) || self.lane_runs(at, ctx) {
-            // A file that was renamed away still has its run under this path, or in this lane: never two at once.
-            self.now_ready(at, ctx.now);
-            return false;
-        }
-        let Some(pending) = self.pending.get(at) else { return false };
-        let run = ctx.shared.next_run;
-        let started = Run {
-            watch: self.id,
-            watch_name: Arc::clone(&self.name),
-            node: self.tree.id(at),
-            path,
-            kind: pending.kind,
-            from: pending.path_before(),
-            trigger: pending.trigger,
-            attempt: pending.attempts + 1,
-            event_id: event_id(self.id, rel.as_bytes(), pending.kind, pending.seen.as_ref(), pending.sweep),
-            seen: pending.seen,
-            rel,
-            seq: ctx.shared.next_seq,
-            spawned: false,
-            aim: if self.has_workers() { Aim::Line } else { Aim::File },
-        };
-        self.record_start(started, ctx);
-        self.pending.set_stage(at, Stage::Running(run, false), u64::MAX);
-        true
-    }
-
-    /// Records the start of the next run.
-    pub(super) fn record_start(&mut self, started: Run, ctx: &mut Ctx<'_>) {
-        let run = ctx.shared.next_run;
-        ctx.shared.next_run += 1;
-        self.breaker.started(run);
-        self.begin_processing(&started, ctx.now.mono);
-        let (path, files) = started.told();
-        let row = RunRow {
-            run,
-            watch: self.id,
-            watch_name: Arc::clone(&self.name),
-            path,
-            trigger: started.trigger,
-            attempt: started.attempt,
-            started: ctx.now.wall,
-            event_id: started.event_id.clone(),
-            files,
-        };
-        ctx.store(StoreOp::RunStart(row), Some(Ack::RunStart(self.id, run)));
-        record_run(run, &started, RunStatus::Started, None, None, ctx);
-        self.ledger.upto = started.seq;
-        ctx.shared.counters.runs += 1;
-        ctx.shared.runs.insert(run, started);
-    }
-
-    /// The start of a run is recorded: its command may start, unless its file is gone by now, or the watch has other runs.
-    pub fn on_run_recorded(&mut self, id: RunId, ctx: &mut Ctx<'_>) {
-        let waits = ctx.shared.runs.get(id).filter(|run| !run.spawned);
-        let Some(wanted) = waits.map(|run| self.still_makes(run)) else { return };
-        if ctx.shared.stopping || !wanted {
-            self.end_run(id, RunStatus::Interrupted, None, ctx);
-            return;
-        }
-        let there = self.leave_out_vanished(id, ctx);
-        let Some(run) = ctx.shared.runs.get_mut(id) else { return };
-        let known = || self.tree.place(run.node).is_some_and(|at| self.tree.node(at).has(Flags::KNOWN));
-        if !there || (run.given().is_none() && run.kind != EventKind::Delete && !known()) {
-            self.end_run(id, RunStatus::Vanished, None, ctx);
-            return;
-        }
-        run.spawned = true;
-        ctx.out.push(Effect::Spawn(Box::new(SpawnRequest {
-            run: id,
-            watch: self.id,
-            watch_name: Arc::clone(&self.name),
-            root: self.root_path.clone(),
-            rel: run.rel.clone(),
-            from: run.from.clone(),
-            kind: run.kind,
-            trigger: run.trigger,
-            attempt: run.attempt,
-            event_id: run.event_id.clone(),
-            size: run.seen.map(|f| f.size),
-            seq: run.seq,
-            time: ctx.now.wall,
-            rules: Arc::clone(&self.rules),
-            manifest: run.given().map(|given| Arc::clone(&given.manifest)),
-        })));
-    }
-
-    /// Whether it still makes runs of this sort.
-    fn still_makes(&self, run: &Run) -> bool {
-        match run.aim {
-            Aim::Watch(_) => self.runs_once(),
-            Aim::Batch(_) => self.batches(),
-            Aim::Line => self.has_workers(),
-            Aim::File => !self.runs_once() && !self.batches() && !self.has_workers(),
-        }
-    }
-
     /// Commands that ran on while nothing defined the watch are those of its files again.
     pub fn adopt_runs(&mut self, ctx: &mut Ctx<'_>) {
         for id in ctx.shared.runs.of(self.id) {
+            self.ahead.give(id);
             let Some(run) = ctx.shared.runs.get_mut(id).filter(|run| matches!(run.aim, Aim::File)) else { continue };
             let at = self.tree.resolve(run.rel.as_bytes()).filter(|&at| self.pending.get(at).is_some());
             if let Some(at) = at {
@@ -169,9 +53,10 @@ impl Watch {
     }
 
     /// Records the end of a run and what follows for its files.
-    fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
+    pub(super) fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
         let Some(run) = ctx.shared.runs.remove(id) else { return };
-        let ms = ended.map_or(0, |e| e.ms);
+        self.ahead.ended(id);
+        let ms = ended.map(|e| e.ms);
         let turned = self.note_result(id, status, ctx);
         match &run.aim {
             Aim::Watch(given) => self.end_once(id, &run, given, status, ctx),
@@ -182,6 +67,9 @@ impl Watch {
         store_end(id, &run, status, ended, ack, ctx);
         self.ledger.upto = ctx.shared.next_seq - 1;
         if run.given().is_none() {
+            if let Some(ms) = ms {
+                self.ahead.took(ms, self.places(), ctx.now.mono);
+            }
             self.end_file(id, run.node, status, ms, ctx);
         }
         if turned {
@@ -189,8 +77,8 @@ impl Watch {
         }
     }
 
-    /// What follows for one file of a run that took so long.
-    pub(super) fn end_file(&mut self, id: RunId, node: NodeId, status: RunStatus, ms: u64, ctx: &mut Ctx<'_>) {
+    /// What follows for one file of a run that took so long; none: it did not begin.
+    pub(super) fn end_file(&mut self, id: RunId, node: NodeId, status: RunStatus, ms: Option<u64>, ctx: &mut Ctx<'_>) {
         let Some(at) = self.running_in(id, node, ctx) else { return };
         self.note_recent(at, ms, ctx);
         let attempt = self.pending.get(at).map_or(1, |pending| pending.attempts + 1);
@@ -306,7 +194,14 @@ impl Watch {
 }
 
 /// Records a step of a run in the journal.
-fn record_run(id: RunId, run: &Run, status: RunStatus, ended: Option<&RunEnded>, ack: Option<Ack>, ctx: &mut Ctx<'_>) {
+pub(super) fn record_run(
+    id: RunId,
+    run: &Run,
+    status: RunStatus,
+    ended: Option<&RunEnded>,
+    ack: Option<Ack>,
+    ctx: &mut Ctx<'_>,
+) {
     let outcome = ended.map(|e| e.outcome.clone());
     let exit = match outcome {
         Some(Outcome::Exited(code)) => Some(code),

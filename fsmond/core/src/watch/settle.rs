@@ -54,6 +54,7 @@ impl Watch {
 
     /// Commands run for files: what was due for one that was here before is not, but for a run that is under way.
     pub(super) fn no_file_any_more(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        self.take_back(at, ctx);
         if self.pending.get(at).is_some_and(|p| !matches!(p.stage, Stage::Running(..))) {
             self.resolve(at, Verdict::Vanished, ctx);
         }
@@ -158,6 +159,7 @@ impl Watch {
         if self.rules.command.is_empty() || self.filter.is_ready_file(self.tree.node(at).name()) {
             return false;
         }
+        self.take_back(at, ctx);
         let from = from.map(Box::new);
         let wanted = self.wants_kind(kind) && !(self.accepting && trigger == Trigger::Recovery);
         let Some(pending) = self.pending.get_mut(at) else {
@@ -201,7 +203,7 @@ impl Watch {
     }
 
     /// Lets a pending file settle until then; one that runs goes on.
-    fn settle_until(&mut self, at: u32, due: u64) {
+    pub(super) fn settle_until(&mut self, at: u32, due: u64) {
         if self.pending.get(at).is_some_and(|p| !matches!(p.stage, Stage::Running(..))) {
             self.pending.set_stage(at, Stage::Settling, due);
         }

@@ -16,13 +16,18 @@ impl Watch {
         works(&self.rules)
     }
 
-    /// Whether there is a place for one more run: a free worker, or a free place for a command.
+    /// Whether there is a place for one more run: a free worker, a free place for a command, or one that is soon to be free.
     pub(super) fn has_place(&self, ctx: &Ctx<'_>) -> bool {
-        let runs = ctx.shared.runs.count(self.id);
-        if !self.has_workers() {
-            return runs < self.rules.concurrency && ctx.shared.has_room();
+        let (runs, places) = (ctx.shared.runs.count(self.id), self.places());
+        if runs < places {
+            return self.has_workers() || ctx.shared.has_room();
         }
-        runs < self.workers_up().saturating_mul(self.rules.in_flight)
+        runs < places.saturating_add(self.may_lend(ctx))
+    }
+
+    /// How many of its runs there may be at once.
+    pub(super) fn places(&self) -> u32 {
+        if self.has_workers() { self.workers_up().saturating_mul(self.rules.in_flight) } else { self.rules.concurrency }
     }
 
     /// How many of its workers are up.

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use fsmon_core::io::{
     Ack, Answer, Armed, AskIgnores, Checkpoint, Command, Digest, DigestRequest, Digested, Effect, FolderProblem, Hint,
     HintWhat, Input, JournalRow, ListPart, ListRequest, Listing, LookRequest, Looked, NodeId, NodeRow, Now, PutAway,
-    PutAwayRequest, RootFacts, RootProblem, RunEnded, RunRow, Seen, Settings, SpawnRequest, StoreOp, WatchId, WatchRow,
+    PutAwayRequest, RootFacts, RootProblem, RunRow, Seen, Settings, SpawnRequest, StoreOp, WatchId, WatchRow,
 };
 use fsmon_core::{Machine, Numbers};
-use fsmon_protocol::event::EventKind;
-use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::{After, Backend, BreakAfter, Dedupe, Mode, Options, Order, WatchSpec};
 use fsmon_protocol::status::{DefinedBy, WatchState, WatchStatus, Workers};
 use fsmon_protocol::units::{Span, SpanOrOff, Timestamp};
 
 use crate::disk::{Disk, ROOT};
+
+mod commands;
 
 pub const WATCH: WatchId = WatchId(1);
 
@@ -76,6 +76,10 @@ pub struct Daemon {
     reading: Option<(DigestRequest, Option<u64>)>,
     /// Each command with the files it was given, and in which version.
     pub running: HashMap<u64, Vec<Given>>,
+    /// Those that wait for one of them to end.
+    waiting: VecDeque<Box<SpawnRequest>>,
+    /// Those that were taken back, which is yet to be heard of.
+    taken_back: VecDeque<u64>,
     /// What is asked to be deleted after its run.
     leaving: VecDeque<PutAwayRequest>,
     /// How files are processed.
@@ -153,6 +157,8 @@ impl Daemon {
             digests: VecDeque::new(),
             reading: None,
             running: HashMap::new(),
+            waiting: VecDeque::new(),
+            taken_back: VecDeque::new(),
             leaving: VecDeque::new(),
             sort: EACH,
             workers_asked: None,
@@ -294,18 +300,15 @@ impl Daemon {
                 }
                 Effect::Spawn(request) => {
                     assert!(self.recorded.contains(&request.run), "a run starts only after its start is recorded");
-                    let given = given(&request);
-                    if self.sort.dedupe != Dedupe::Off {
-                        // Should this run fail, what was processed before says nothing.
-                        self.processed.retain(|path, _| given.iter().all(|file| file.path != *path));
+                    let limited = self.sort.mode != Mode::Worker;
+                    let limit = request.rules.concurrency as usize;
+                    if limited && self.running.len() >= limit {
+                        self.waiting.push_back(request);
+                    } else {
+                        self.begin(&request);
                     }
-                    let runs = |file: &Given| self.running.values().flatten().any(|other| other.path == file.path);
-                    assert!(!given.iter().any(runs), "two runs of one file at once: {request:?}");
-                    let alike = |other: &Given| self.sort.lanes && other.path[0] == given[0].path[0];
-                    let beside = self.running.values().flatten().any(alike);
-                    assert!(!beside, "seed {}: two of one lane: {request:?}\n{}", self.seed, self.story());
-                    self.running.insert(request.run, given);
                 }
+                Effect::TakeBack(_) => self.taken_back.extend(self.waiting.drain(..).map(|request| request.run)),
                 Effect::PutAway(request) => self.leaving.push_back(request),
                 Effect::Close(_) => {
                     // What is under way may still be answered; what is not yet begun is not.
@@ -319,13 +322,6 @@ impl Daemon {
                 Effect::Disarm(_, node) => self.disarming.push(node),
                 Effect::EndRun(_) | Effect::Answer(..) | Effect::SweepMoved(_) | Effect::Log(..) => {}
             }
-        }
-    }
-
-    /// Notes which version each command that was just started is given.
-    pub fn read_files(&mut self, disk: &Disk) {
-        for file in self.running.values_mut().flatten().filter(|file| file.version == 0) {
-            file.version = disk.resolve(&file.path).and_then(|i| disk.inodes.get(&i)).map_or(1, |i| i.version);
         }
     }
 
@@ -516,33 +512,6 @@ impl Daemon {
         true
     }
 
-    /// Ends one run, well or not.
-    pub fn end_run(&mut self, disk: &Disk, which: usize, well: bool) -> bool {
-        let mut ids: Vec<u64> = self.running.keys().copied().collect();
-        ids.sort_unstable();
-        if ids.is_empty() {
-            return false;
-        }
-        let run = ids[which % ids.len()];
-        let given = self.running.remove(&run).unwrap();
-        // A command that does not find its files fails.
-        let gone = given.iter().any(|file| file.version == 1 && !file.deleted);
-        let well = well && !gone;
-        if well {
-            self.processed.extend(given.into_iter().map(|file| (file.path, file.version)));
-        }
-        let outcome = match (self.sort.mode, well) {
-            (Mode::Worker, true) => Outcome::Answered(fsmon_protocol::run::Answer::Ok, None),
-            (Mode::Worker, false) => Outcome::WorkerFailed("exit 1".into()),
-            (_, well) => Outcome::Exited(i32::from(!well)),
-        };
-        let ended = RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 };
-        // Or it is not even started.
-        let vanished = gone && self.sort.mode == Mode::Each && run.is_multiple_of(2);
-        self.step(disk, if vanished { Input::RunVanished(run) } else { Input::RunEnded(ended) });
-        true
-    }
-
     /// Workers that were asked for come up.
     pub fn raise(&mut self, disk: &Disk) -> bool {
         let Some(wanted) = self.workers_asked.take() else { return false };
@@ -587,14 +556,5 @@ impl Daemon {
         let now = self.now(disk);
         self.machine.step(now, Input::Command(9, Box::new(Command::Show(vec![]))), &mut out);
         format!("{:#?}", out.iter().find(|e| matches!(e, Effect::Answer(..))))
-    }
-}
-
-/// What a command is given.
-fn given(request: &SpawnRequest) -> Vec<Given> {
-    let file = |path: &[u8], kind| Given { path: path.to_vec(), deleted: kind == EventKind::Delete, version: 0 };
-    match &request.manifest {
-        Some(changes) => changes.iter().map(|c| file(&c.path.as_bytes()[b"/w/".len()..], c.kind)).collect(),
-        None => vec![file(request.rel.as_bytes(), request.kind)],
     }
 }

@@ -101,6 +101,8 @@ fn go_on(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng) {
         daemon.read_files(disk);
         if random.bool() {
             daemon.end_run(disk, random.usize(..8), random.u8(..6) > 0);
+        } else {
+            daemon.hear_taken_back(disk);
         }
         daemon.digest(disk, true);
         let span = [1_000, 1_000_000, 5_000_000, 100_000_000][random.usize(..4)];
@@ -158,6 +160,7 @@ fn come_to_rest(daemon: &mut Daemon, disk: &mut Disk, random: &mut Rng, seed: u6
         busy |= daemon.digest(disk, true);
         busy |= daemon.commit(disk, 1 + random.usize(..20));
         busy |= daemon.put_away(disk);
+        busy |= daemon.hear_taken_back(disk);
         daemon.read_files(disk);
         busy |= daemon.end_run(disk, random.usize(..8), true);
         if busy {
@@ -259,7 +262,7 @@ fn history(seed: u64, crashes: bool, renames: bool, sort: Sort) -> u64 {
                 daemon.end_run(&disk, random.usize(..8), random.u8(..4) > 0);
             }
             19 => {
-                let _ = daemon.open(&mut disk) || daemon.put_away(&mut disk);
+                let _ = daemon.open(&mut disk) || daemon.put_away(&mut disk) || daemon.hear_taken_back(&disk);
                 if sort.mode == Mode::Worker {
                     match random.u8(..4) {
                         0 => daemon.fell(&disk, random.bool()),

@@ -1,7 +1,7 @@
 //! The machine with a store, a source, a lister, a looker and a runner in memory. Each answers at once, unless it is
 //! held. What the machine does is noted as outcomes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use fsmon_core::ignores::{self, IgnoreFile};
@@ -11,13 +11,14 @@ use fsmon_core::io::{
     RootFacts, RootProblem, RunEnded, Seen, Settings, Sighting, SpawnRequest, StoreOp, Token, WatchId,
 };
 use fsmon_core::{Machine, Numbers};
+use fsmon_protocol::ApiError;
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
 use fsmon_protocol::run::Outcome as Ended;
 use fsmon_protocol::spec::{After, Backend, Options};
 use fsmon_protocol::status::Workers;
 use fsmon_protocol::units::Timestamp;
-use fsmon_protocol::{ApiError, RawPath};
 
+use crate::commands::Commands;
 use crate::disk::Disk;
 use crate::outcome::{Frame, Outcome};
 use crate::store::Stored;
@@ -38,7 +39,7 @@ pub struct Daemon {
     digests: VecDeque<DigestRequest>,
     moves: VecDeque<PutAwayRequest>,
     roots: HashMap<WatchId, String>,
-    running: BTreeMap<u64, Box<SpawnRequest>>,
+    commands: Commands,
     /// Parts that do not answer now.
     pub held: BTreeSet<String>,
     /// What came and was not yet expected.
@@ -68,7 +69,7 @@ impl Daemon {
             digests: VecDeque::new(),
             moves: VecDeque::new(),
             roots: HashMap::new(),
-            running: BTreeMap::new(),
+            commands: Commands::default(),
             held: BTreeSet::new(),
             outcomes: VecDeque::new(),
             story: Vec::new(),
@@ -103,7 +104,7 @@ impl Daemon {
         self.looks.clear();
         self.digests.clear();
         self.moves.clear();
-        self.running.clear();
+        self.commands = Commands::default();
         self.unanswered.clear();
         self.disk.disarm_all();
     }
@@ -208,9 +209,10 @@ impl Daemon {
                     self.store.push_back((op, ack));
                 }
                 Effect::Spawn(request) => self.spawn(request)?,
+                Effect::TakeBack(watch) => self.commands.take_back(watch),
                 Effect::PutAway(request) => self.moves.push_back(request),
                 Effect::EndRun(run) => {
-                    let path = self.running.get(&run).map(|r| r.rel.text().into_owned()).unwrap_or_default();
+                    let path = self.commands.path(run).unwrap_or_default();
                     self.came(Outcome::new(self.time(), &["kills", &path]));
                 }
                 Effect::Workers(watch, wanted) => {
@@ -233,14 +235,19 @@ impl Daemon {
         if !self.stored.has_start(request.run) {
             return Err(format!("a run started before its start was durable: {request:?}"));
         }
-        let twice = |other: &SpawnRequest| paths(other).iter().any(|path| paths(&request).contains(path));
-        if self.running.values().any(|other| other.watch == request.watch && twice(other)) {
-            return Err(format!("two runs of one file at once: {request:?}"));
-        }
+        self.commands.queue(request).map_or(Ok(()), |request| self.begin(request))
+    }
+
+    fn begin(&mut self, request: Box<SpawnRequest>) -> Result<(), String> {
         let outcome = Outcome::spawn(&request, self.time(), &self.frame);
         self.came(outcome);
-        self.running.insert(request.run, request);
-        Ok(())
+        self.commands.begin(request, self.mono)
+    }
+
+    fn hear_taken_back(&mut self) -> Result<bool, String> {
+        let Some(run) = self.commands.next_taken_back() else { return Ok(false) };
+        self.step(Input::RunTakenBack(run))?;
+        Ok(true)
     }
 
     /// Only answers with news in them are told.
@@ -274,7 +281,7 @@ impl Daemon {
     pub fn pump(&mut self) -> Result<(), String> {
         for _ in 0..1_000_000 {
             let seen = self.read()? || self.open()? || self.list()? || self.look()? || self.digest()?;
-            if !(seen || self.put_away()? || self.commit()?) {
+            if !(seen || self.hear_taken_back()? || self.put_away()? || self.commit()?) {
                 return Ok(());
             }
         }
@@ -469,14 +476,12 @@ impl Daemon {
 
     /// Ends the command that runs for this file, or for a batch with it; none: it could not be started, for want of it.
     pub fn end_run(&mut self, path: &str, outcome: Option<Ended>) -> Result<(), String> {
-        let is = |request: &SpawnRequest| {
-            let own = request.root.join(request.rel.as_bytes());
-            own.text() == path || paths(request).iter().any(|other| other.text() == path)
-        };
-        let found = self.running.iter().find(|(_, request)| is(request)).map(|(&run, _)| run);
-        let run = found.ok_or(format!("no command runs for {path}"))?;
-        self.running.remove(&run);
-        let ended = |outcome| RunEnded { run, outcome, ms: 1, output_bytes: 0, output_dropped: 0 };
+        let (run, began, next) = self.commands.end(path)?;
+        let ms = (self.mono - began) / 1_000_000;
+        if let Some(next) = next {
+            self.begin(next)?;
+        }
+        let ended = |outcome| RunEnded { run, outcome, ms, output_bytes: 0, output_dropped: 0 };
         self.step(outcome.map_or(Input::RunVanished(run), |outcome| Input::RunEnded(ended(outcome))))?;
         self.pump()
     }
@@ -514,13 +519,5 @@ impl Daemon {
     fn set_mono(&mut self, mono: u64) {
         self.disk.wall += i64::try_from(mono - self.mono).expect("a span of a story");
         self.mono = mono;
-    }
-}
-
-/// The files that a command is given.
-fn paths(request: &SpawnRequest) -> Vec<RawPath> {
-    match &request.manifest {
-        Some(manifest) => manifest.iter().map(|change| change.path.clone()).collect(),
-        None => vec![request.root.join(request.rel.as_bytes())],
     }
 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "it is a test, helpers included")]
 
+mod commands;
 mod daemon;
 mod disk;
 mod outcome;

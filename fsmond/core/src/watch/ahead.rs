@@ -1,0 +1,201 @@
+//! Starts that are recorded ahead, so that a place that becomes free waits neither for the disk nor for us.
+//!
+//! Where commands are over quickly, the next files' starts are recorded while all places are taken, many in one
+//! transaction. The very next ones, as many as there are places, are lent to the runner, which begins them as places become
+//! free; the others wait here. Until one begins nothing has happened for its file: news of that, and what a person decides
+//! about the watch, takes it back, and the file waits as if its start had never been recorded. So does one that waits longer
+//! than was expected, since it is told as started.
+//!
+//! Only for files with a run of their own and without an order or lanes: there the next one is chosen when its place is
+//! free, and not before.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use fsmon_protocol::event::EventKind;
+use fsmon_protocol::run::RunStatus;
+
+use super::Watch;
+use super::pending::{Pending, Stage, merge};
+use crate::io::{Effect, RunId};
+use crate::shared::{Ctx, Shared};
+use crate::sweep::Verdict;
+
+/// So many wait here at most.
+const MOST: u32 = 32;
+/// So many runs in a row must have been quick before any start is recorded ahead.
+const PROOF: u32 = 4;
+/// So many wait here as are expected to begin within this, in milliseconds.
+const EXPECTED: u64 = 50;
+/// When no run has ended for so long, in nanoseconds, what has not begun is taken back, and nothing more is recorded ahead.
+const PATIENCE: u64 = 200_000_000;
+
+/// The runs of one watch, as far as they have a place, and the starts that wait for one.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    /// Those that wait here, in the order in which they begin.
+    waiting: VecDeque<RunId>,
+    /// Those that have a place, or are lent and get one in the order of their numbers.
+    given: BTreeSet<RunId>,
+    /// How many may wait here, as long as runs end.
+    room: u32,
+    /// How many runs in a row were quick.
+    quick: u32,
+    /// When a run ended last.
+    moved: u64,
+}
+
+impl Ahead {
+    /// How many wait here.
+    pub fn waiting(&self) -> u32 {
+        u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The next one to begin, which waits here no more.
+    pub fn next(&mut self) -> Option<RunId> {
+        self.waiting.pop_front()
+    }
+
+    /// It has a place, or is lent.
+    pub fn give(&mut self, run: RunId) {
+        self.given.insert(run);
+    }
+
+    /// It has ended.
+    pub fn ended(&mut self, run: RunId) {
+        self.given.remove(&run);
+    }
+
+    /// How many may wait here now.
+    fn room(&self, now: u64) -> u32 {
+        if now < self.moved.saturating_add(PATIENCE) { self.room } else { 0 }
+    }
+
+    /// A command took so many milliseconds, and so many run at once. The more there were in a row that were quick, the more
+    /// starts are recorded ahead.
+    pub fn took(&mut self, ms: u64, places: u32, now: u64) {
+        let expected = u32::try_from(EXPECTED * u64::from(places) / ms.max(1)).unwrap_or(MOST);
+        self.quick = if expected > 0 { self.quick.saturating_add(1) } else { 0 };
+        let trusted = self.quick.checked_sub(PROOF).map_or(0, |more| 1 << more.min(MOST.ilog2()));
+        self.room = expected.min(trusted);
+        self.moved = now;
+    }
+}
+
+impl Watch {
+    /// Records the next starts ahead, once so many have begun that it is worth a transaction.
+    pub fn record_ahead(&mut self, ctx: &mut Ctx<'_>) {
+        let room = self.ahead.room(ctx.now.mono);
+        if self.chooses_late() || self.ahead.waiting() > room / 2 || !self.may_start(ctx) {
+            return;
+        }
+        while self.ahead.waiting() < room
+            && let Some(run) = self.record_next(false, ctx)
+        {
+            self.ahead.waiting.push_back(run);
+        }
+    }
+
+    /// How many starts may be lent to the runner.
+    pub(super) fn may_lend(&self, ctx: &Ctx<'_>) -> u32 {
+        let lends = !self.chooses_late() && !self.has_workers() && !ctx.shared.crowded;
+        if lends { self.ahead.room(ctx.now.mono).min(self.places()) } else { 0 }
+    }
+
+    /// How many are lent and have not begun.
+    pub(super) fn lent(&self) -> u32 {
+        let given = u32::try_from(self.ahead.given.len()).unwrap_or(u32::MAX);
+        if self.has_workers() { 0 } else { given.saturating_sub(self.places()) }
+    }
+
+    /// Whether this one is lent and has not begun.
+    pub(super) fn is_lent(&self, run: RunId) -> bool {
+        let lent = usize::try_from(self.lent()).unwrap_or(usize::MAX);
+        lent > 0 && self.ahead.given.iter().rev().take(lent).any(|&lent| lent == run)
+    }
+
+    /// Whether it could start a run, if other watches' commands did not have all places.
+    pub fn lacks_room(&self, shared: &Shared) -> bool {
+        let ready = self.pending.ready() || self.ahead.waiting() > 0;
+        ready && !self.has_workers() && !self.is_stopped() && shared.runs.count(self.id) < self.places()
+    }
+
+    /// Whether the next file is chosen when its place is free, and not before.
+    fn chooses_late(&self) -> bool {
+        self.runs_once() || self.batches() || self.lines_up() || self.breaker.is_open()
+    }
+
+    /// Takes back all that have not begun.
+    pub fn take_back_all(&mut self, ctx: &mut Ctx<'_>) {
+        while let Some(run) = self.ahead.next() {
+            self.taken_back(run, ctx);
+        }
+        if self.lent() > 0 {
+            ctx.out.push(Effect::TakeBack(self.id));
+        }
+    }
+
+    /// News of a file: its start is taken back, if it has one that has not begun.
+    pub(super) fn take_back(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        let Some(Stage::Running(run, _)) = self.pending.get(at).map(|pending| pending.stage) else { return };
+        if let Some(place) = self.ahead.waiting.iter().position(|&waiting| waiting == run) {
+            self.ahead.waiting.remove(place);
+            self.taken_back(run, ctx);
+        } else if self.is_lent(run) {
+            ctx.out.push(Effect::TakeBack(self.id));
+        }
+    }
+
+    /// A start was taken back before it began. The file settles from its last change on, if it has changed meanwhile.
+    pub fn taken_back(&mut self, id: RunId, ctx: &mut Ctx<'_>) {
+        let changed = self.merge_meanwhile(id, ctx);
+        self.end_run(id, RunStatus::Interrupted, None, ctx);
+        if let Some((at, changed)) = changed {
+            self.settle_until(at, changed.saturating_add(self.quiet_after_write(at)));
+        }
+    }
+
+    /// What has happened to the file of a run that has not begun, and what that was for, are one change. Gives the file, if it
+    /// is still to run, and when it changed.
+    fn merge_meanwhile(&mut self, id: RunId, ctx: &mut Ctx<'_>) -> Option<(u32, u64)> {
+        let run = ctx.shared.runs.get(id)?;
+        let at = self.tree.place(run.node)?;
+        let deletes = self.wants_kind(EventKind::Delete);
+        let pending = self.pending.get_mut(at).filter(|p| p.stage == Stage::Running(id, true))?;
+        let kind = merge(run.kind, pending.kind).filter(|&kind| kind != EventKind::Delete || deletes);
+        let Some(kind) = kind else {
+            self.resolve(at, Verdict::Vanished, ctx);
+            return None;
+        };
+        pending.kind = kind;
+        pending.trigger = pending.trigger.max(run.trigger);
+        if pending.from.is_none() {
+            pending.from = run.from.clone().map(Box::new);
+        }
+        let changed = pending.changed;
+        self.pending.set_stage(at, Stage::Running(id, false), u64::MAX);
+        Some((at, changed))
+    }
+
+    /// When what has not begun is taken back.
+    pub(super) fn ahead_deadline(&self) -> Option<u64> {
+        let waits = !self.ahead.waiting.is_empty() || self.lent() > 0;
+        waits.then(|| self.ahead.moved.saturating_add(PATIENCE))
+    }
+
+    /// What was expected to begin by now and has not is taken back, and what may not begin any more.
+    pub(super) fn on_ahead_due(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(due) = self.ahead_deadline() else { return };
+        if due <= ctx.now.mono || self.is_stopped() {
+            (self.ahead.room, self.ahead.quick, self.ahead.moved) = (0, 0, ctx.now.mono);
+            self.take_back_all(ctx);
+        }
+    }
+
+    /// Where a pending file stands, for people: with a start that has not begun it waits for its place.
+    pub(super) fn stage_told(&self, pending: &Pending) -> Stage {
+        match pending.stage {
+            Stage::Running(run, _) if self.ahead.waiting.contains(&run) || self.is_lent(run) => Stage::Ready,
+            stage => stage,
+        }
+    }
+}
