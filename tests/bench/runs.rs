@@ -21,23 +21,44 @@ const AT_ONCE: u32 = 2;
 /// The longest that the runs of one row may take.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// A row for the loop, one for the pipe, and those of fsmond.
+/// How often all of them take their turns: a machine that is not ours alone is now fast and now slow.
+const ROUNDS: usize = 5;
+
+/// What was measured once.
+#[derive(Clone, Copy)]
+struct Measured {
+    runs_a_second: f64,
+    /// Microseconds for each run; none where it was not measured.
+    cpu: Option<f64>,
+}
+
+/// A row for the loop, one for the pipe, and those of fsmond: of each the median of some rounds, in which they take turns.
 pub fn measure(common: &Common, files: u32) -> Result<Table> {
-    let head = ["runs/s", "µs CPU/run of its own"];
+    let head = ["runs/s", "of the bare loop", "µs CPU/run of its own"];
     let mut table = Table::new(format!("runs: {files} runs of /bin/true, {AT_ONCE} at once"), &head);
     let root = work::folder(common)?;
     for n in 0..files {
         work::file(&root.path().join(name(n)))?;
     }
-    table.add("bare loop", bare(root.path(), files));
-    if programs::installed("inotifywait").is_some() && programs::installed("xargs").is_some() {
-        table.add("inotifywait | xargs", pipe(common, files));
+    let piped = programs::installed("inotifywait").is_some() && programs::installed("xargs").is_some();
+    let (mut loops, mut pipes, mut ours) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        loops.push(bare(root.path(), files)?);
+        ours.push(fsmond(root.path(), files)?);
+        if piped {
+            pipes.push(pipe(common, files)?);
+        }
+    }
+    table.add("bare loop", Ok(beside(&loops, &loops)));
+    if piped {
+        table.add("inotifywait | xargs", Ok(beside(&pipes, &loops)));
     } else {
         table.note("inotifywait | xargs: one of them is not installed");
     }
-    table.add("fsmond", fsmond(root.path(), files));
+    table.add("fsmond", Ok(beside(&ours, &loops)));
     for in_flight in ["1", "16", "1000"] {
-        table.add(&format!("fsmond, a worker with {in_flight}"), worker(root.path(), files, in_flight));
+        let rounds: Result<Vec<_>> = (0..ROUNDS).map(|_| worker(root.path(), files, in_flight)).collect();
+        table.add(&format!("fsmond, a worker with {in_flight}"), rounds.map(|rounds| beside(&rounds, &[])));
     }
     table.note("inotifywait | xargs remembers nothing: no start, no result, no output.");
     table.note("entr and watchexec make one run of many changes, and none for each file: they have no row.");
@@ -45,7 +66,7 @@ pub fn measure(common: &Common, files: u32) -> Result<Table> {
 }
 
 /// Files that are made while a pipe watches: xargs ends after the last run, since `head` gives it no more names.
-fn pipe(common: &Common, files: u32) -> Result<Vec<String>> {
+fn pipe(common: &Common, files: u32) -> Result<Measured> {
     let root = work::folder(common)?;
     let mut inotifywait = Command::new("inotifywait");
     inotifywait.args(["-m", "-e", "close_write", "--format", "%w%f"]).arg(root.path());
@@ -75,7 +96,7 @@ fn pipe(common: &Common, files: u32) -> Result<Vec<String>> {
     if !ended?.is_some_and(|status| status.success()) {
         bail!("xargs failed");
     }
-    Ok(vec![rate(files, start.elapsed()), "–".into()])
+    Ok(Measured { runs_a_second: f64::from(files) / start.elapsed().as_secs_f64(), cpu: None })
 }
 
 /// A part of a pipe. It ends when this is dropped.
@@ -89,7 +110,7 @@ impl Drop for Part {
 }
 
 /// The files as lines to one worker, so many at a time.
-fn worker(root: &Path, files: u32, in_flight: &str) -> Result<Vec<String>> {
+fn worker(root: &Path, files: u32, in_flight: &str) -> Result<Measured> {
     let own = std::env::current_exe()?;
     let own = own.to_str().expect("a path of our own");
     given(root, files, &["--mode", "worker", "--in-flight", in_flight], &[own, "worker"])
@@ -119,7 +140,7 @@ pub fn answer() -> Result<()> {
 }
 
 /// Starts and awaits, and nothing else.
-fn bare(root: &Path, files: u32) -> Result<Vec<String>> {
+fn bare(root: &Path, files: u32) -> Result<Measured> {
     let own = [std::process::id()];
     let (before, start) = (Usage::of(&own)?, Instant::now());
     std::thread::scope(|scope| {
@@ -132,34 +153,53 @@ fn bare(root: &Path, files: u32) -> Result<Vec<String>> {
             });
         }
     });
-    Ok(cells(files, start.elapsed(), Usage::of(&own)?.since(before)))
+    Ok(measured(files, start.elapsed(), Usage::of(&own)?.since(before)))
 }
 
 /// The same through fsmond, with its start and its result recorded for each.
-fn fsmond(root: &Path, files: u32) -> Result<Vec<String>> {
+fn fsmond(root: &Path, files: u32) -> Result<Measured> {
     given(root, files, &["--concurrency", "2"], &["/bin/true"])
 }
 
-fn given(root: &Path, files: u32, options: &[&str], command: &[&str]) -> Result<Vec<String>> {
+fn given(root: &Path, files: u32, options: &[&str], command: &[&str]) -> Result<Measured> {
     let d = Daemon::start();
     let pid = [d.pid()];
     let (before, start) = (Usage::of(&pid)?, Instant::now());
     let add = ["add", "--name", "data", "--existing", "run"];
     let root = root.to_str().expect("a path of our own");
     d.ok(add.iter().chain(options).chain(&[root, "--"]).chain(command));
-    while d.status()["counters"]["runs"].as_u64() < Some(files.into()) || d.show("data")["running"] != 0 {
+    loop {
+        let runs = d.status()["counters"]["runs"].as_u64().unwrap_or_default();
+        if runs >= u64::from(files) && d.show("data")["running"] == 0 {
+            break;
+        }
         if start.elapsed() > LONGEST {
             bail!("not done within {} s: {}", LONGEST.as_secs(), d.show("data"));
         }
-        pause(Duration::from_millis(100));
+        // To ask takes time from what is asked about, so it is asked rarely before the end.
+        let runs = u32::try_from(runs).unwrap_or(u32::MAX).max(1);
+        let left = f64::from(files) / f64::from(runs) - 1.0;
+        pause(start.elapsed().mul_f64(0.8 * left.clamp(0.0, 1.0)).max(Duration::from_millis(20)));
     }
-    Ok(cells(files, start.elapsed(), Usage::of(&pid)?.since(before)))
+    Ok(measured(files, start.elapsed(), Usage::of(&pid)?.since(before)))
 }
 
-fn cells(files: u32, time: Duration, used: Usage) -> Vec<String> {
-    vec![rate(files, time), format!("{:.0}", used.cpu * 1e6 / f64::from(files))]
+fn measured(files: u32, time: Duration, used: Usage) -> Measured {
+    let (files, time) = (f64::from(files), time.as_secs_f64());
+    Measured { runs_a_second: files / time, cpu: Some(used.cpu * 1e6 / files) }
 }
 
-fn rate(files: u32, time: Duration) -> String {
-    format!("{:.0}", f64::from(files) / time.as_secs_f64())
+/// The cells of a row: medians of all rounds, and of what each was of the loop in the same round.
+fn beside(rounds: &[Measured], loops: &[Measured]) -> Vec<String> {
+    let rate = median(rounds.iter().map(|round| round.runs_a_second).collect());
+    let of = rounds.iter().zip(loops).map(|(round, bare)| 100.0 * round.runs_a_second / bare.runs_a_second);
+    let of = median(of.collect()).map_or_else(|| "–".to_owned(), |of| format!("{of:.0} %"));
+    let cpu = median(rounds.iter().filter_map(|round| round.cpu).collect());
+    let number = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |number| format!("{number:.0}"));
+    vec![number(rate), of, number(cpu)]
+}
+
+fn median(mut all: Vec<f64>) -> Option<f64> {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied()
 }

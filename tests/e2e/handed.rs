@@ -152,12 +152,13 @@ fn whatever_is_swapped_no_command_reads_what_is_elsewhere() {
                 tree::swap_for_link(&folder, &outside);
             }
         });
+        // Also where this fails: else it would wait for that thread for ever.
+        let _done = OnDrop(|| done.store(true, Ordering::SeqCst));
         d.until("commands have run, and some were refused or in vain", || {
             // Files that changed during each of their runs look like a command that makes its own work.
             d.ctl(["resume", "data"]);
             lines(&log).len() >= 30
         });
-        done.store(true, Ordering::SeqCst);
     });
     d.ctl(["resume", "data"]);
     fs::write(root.join("d/last"), "last").unwrap();
@@ -194,4 +195,13 @@ fn where_there_is_no_file_to_open_it_is_refused() {
     let failure = other.try_start().expect_err("a bad config");
     assert_eq!(failure.code, Some(78));
     assert!(failure.console.contains("deleted can't be opened"), "{}", failure.console);
+}
+
+/// Does this when it is dropped.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        self.0();
+    }
 }

@@ -233,10 +233,11 @@ pub(super) fn by_itself(status: io::Result<ExitStatus>) -> Outcome {
 /// Refuses to run as root where others could put something else in the place of a file.
 fn check_places(request: &SpawnRequest) -> Result<(), String> {
     let root = request.root.as_path();
-    let Some(files) = batch_of(request) else { return trust::check_place(root, request.rel.as_path()) };
+    let mut trusted = trust::Trusted::root(root)?;
+    let Some(files) = batch_of(request) else { return trusted.check(request.rel.as_path()) };
     files.iter().try_for_each(|file| {
         let path = file.path.as_path();
-        trust::check_place(root, path.strip_prefix(root).unwrap_or(path))
+        trusted.check(path.strip_prefix(root).unwrap_or(path))
     })
 }
 

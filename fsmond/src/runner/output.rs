@@ -14,6 +14,8 @@ use tracing::debug;
 
 /// How much is read at once: what a pipe holds by default.
 const CHUNK: usize = 64 * 1024;
+/// How much is read first: most commands print little or nothing.
+const FIRST: usize = 1024;
 
 /// How often it is read after the command has ended: more than the largest pipe an ordinary user can make holds.
 const MOST_READS_AT_END: u32 = 64;
@@ -66,7 +68,7 @@ impl Capture {
 
     /// Reads what is there, once, and puts it away; false where there was nothing. Blocks while it writes.
     pub(super) fn take(&mut self) -> bool {
-        self.buffer.reserve(CHUNK);
+        self.buffer.reserve(if self.kept + self.dropped == 0 { FIRST } else { CHUNK });
         match self.pipe.try_read_buf(&mut self.buffer) {
             Ok(0) => {
                 self.at_end = true;

@@ -7,7 +7,7 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
 use fsmon_protocol::RawPath;
@@ -32,44 +32,76 @@ fn is_alone() -> bool {
 /// Refuses to run a command of root on the file `rel` of this root, if others can write to the root, or to a folder
 /// above or below it on the way to the file.
 pub(crate) fn check_place(root: &Path, rel: &Path) -> Result<(), String> {
-    let root = fs::canonicalize(root).map_err(|error| unseen(root, &error))?;
-    let refuse = |why: String| {
-        Err(format!(
-            "{why}: fsmond runs as root and would run the command on whatever they put there; give --run-as USER \
-             (--run-as root if that is meant)"
-        ))
-    };
-    for (place, level) in down_to(&root) {
-        let facts = fs::symlink_metadata(&place).map_err(|error| unseen(&place, &error))?;
-        if let Some(who) = who_else(&facts, &[0], level != Level::Last) {
-            return refuse(format!("{} can be changed by {who}", RawPath::from(place.as_path())));
+    Trusted::root(root)?.check(rel)
+}
+
+/// A root that nobody else can change, as it was just now. For files that are given out together.
+pub(super) struct Trusted {
+    root: PathBuf,
+    /// The folder below it that was found so last.
+    folder: PathBuf,
+}
+
+impl Trusted {
+    /// This root, if nobody else can write to it or above it.
+    pub(super) fn root(root: &Path) -> Result<Self, String> {
+        let way = down_to(root).map_err(|(place, error)| unseen(&place, &error))?;
+        for Step { place, level, facts } in &way {
+            if let Some(who) = who_else(facts, &[0], *level != Level::Last) {
+                return Err(refusal(place, &who));
+            }
         }
+        let root = way.into_iter().next_back().map_or_else(|| root.to_owned(), |step| step.place);
+        Ok(Self { root, folder: PathBuf::new() })
     }
-    let mut place = root;
-    for part in rel.parent().into_iter().flatten() {
-        place.push(part);
-        let facts = match fs::symlink_metadata(&place) {
-            Ok(facts) => facts,
-            // A command for what was deleted: what is gone can't be anything else.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(unseen(&place, &error)),
-        };
-        if let Some(who) = who_else(&facts, &[0], false) {
-            return refuse(format!("{} can be changed by {who}", RawPath::from(place.as_path())));
+
+    /// Refuses a file that somebody else can write to a folder on the way to.
+    pub(super) fn check(&mut self, rel: &Path) -> Result<(), String> {
+        let folder = rel.parent().unwrap_or(Path::new(""));
+        if folder == self.folder {
+            return Ok(());
         }
+        let mut place = self.root.clone();
+        for part in folder {
+            place.push(part);
+            let facts = match fs::symlink_metadata(&place) {
+                Ok(facts) => facts,
+                // A command for what was deleted: what is gone can't be anything else.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(unseen(&place, &error)),
+            };
+            if let Some(who) = who_else(&facts, &[0], false) {
+                return Err(refusal(&place, &who));
+            }
+        }
+        folder.clone_into(&mut self.folder);
+        Ok(())
     }
-    Ok(())
+}
+
+fn refusal(place: &Path, who: &str) -> String {
+    format!(
+        "{} can be changed by {who}: fsmond runs as root and would run the command on whatever they put there; give \
+         --run-as USER (--run-as root if that is meant)",
+        RawPath::from(place)
+    )
 }
 
 /// Refuses a program that others than root, and than the user it is to run as, could change.
 pub(super) fn check_program(file: &Path, run_as: Option<u32>) -> Result<(), String> {
-    // What is not there is told by the start itself, in better words.
-    let Ok(file) = fs::canonicalize(file) else { return Ok(()) };
+    let way = match down_to(file) {
+        Ok(way) => way,
+        // What is not there is told by the start itself, in better words.
+        Err((_, error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(());
+        }
+        Err((place, error)) => return Err(unseen(&place, &error)),
+    };
     let trusted: Vec<u32> = [Some(0), run_as].into_iter().flatten().collect();
-    for (place, level) in down_to(&file) {
-        let facts = fs::symlink_metadata(&place).map_err(|error| unseen(&place, &error))?;
-        if let Some(who) = who_else(&facts, &trusted, level != Level::Last) {
-            let (place, file) = (RawPath::from(place.as_path()), RawPath::from(file.as_path()));
+    let file = way.last().map_or(file, |step| &step.place);
+    for Step { place, level, facts } in &way {
+        if let Some(who) = who_else(facts, &trusted, *level != Level::Last) {
+            let (place, file) = (RawPath::from(place.as_path()), RawPath::from(file));
             return Err(format!(
                 "the program {file} is not run by root: {place} can be changed by {who}; give it to root and take away \
                  the right to write (chmod go-w), or give --run-as USER"
@@ -86,14 +118,37 @@ enum Level {
     Last,
 }
 
-/// Every folder from the top down to `path`, and it itself.
-fn down_to(path: &Path) -> Vec<(PathBuf, Level)> {
-    let mut all: Vec<_> = path.ancestors().map(|place| (place.to_owned(), Level::Above)).collect();
-    if let Some((_, level)) = all.first_mut() {
-        *level = Level::Last;
+/// One folder on the way to something, or it itself.
+struct Step {
+    place: PathBuf,
+    level: Level,
+    facts: Metadata,
+}
+
+/// Every folder from the top down to what `path` leads to, and that itself: none of them is a link. An error comes with where
+/// it is.
+fn down_to(path: &Path) -> Result<Vec<Step>, (PathBuf, io::Error)> {
+    let plain = path.is_absolute() && path.components().all(|part| part != Component::ParentDir);
+    if plain && let Some(way) = walk(path)? {
+        return Ok(way);
     }
-    all.reverse();
-    all
+    let real = fs::canonicalize(path).map_err(|error| (path.to_owned(), error))?;
+    let way = walk(&real)?;
+    way.ok_or_else(|| (real, io::Error::other("a link has come on its way just now")))
+}
+
+/// The same; none, where there is a link on the way.
+fn walk(path: &Path) -> Result<Option<Vec<Step>>, (PathBuf, io::Error)> {
+    let mut way = Vec::new();
+    for place in path.ancestors().collect::<Vec<_>>().into_iter().rev() {
+        let level = if place == path { Level::Last } else { Level::Above };
+        let facts = fs::symlink_metadata(place).map_err(|error| (place.to_owned(), error))?;
+        if facts.is_symlink() {
+            return Ok(None);
+        }
+        way.push(Step { place: place.to_owned(), level, facts });
+    }
+    Ok(Some(way))
 }
 
 /// Who beside those trusted can change it. In a sticky folder others can't take away what is not theirs, which counts

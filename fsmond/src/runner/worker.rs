@@ -226,8 +226,13 @@ impl Worker<'_> {
 
     /// Those of them where nobody else could put something else in the place of the file; the others are told.
     async fn trusted(&self, taken: Vec<SpawnRequest>) -> Vec<SpawnRequest> {
+        let root = self.pool.request.root.clone();
         let checked = tokio::task::spawn_blocking(move || {
-            let check = |request: &SpawnRequest| trust::check_place(request.root.as_path(), request.rel.as_path());
+            let mut root = trust::Trusted::root(root.as_path());
+            let mut check = |request: &SpawnRequest| match &mut root {
+                Ok(root) => root.check(request.rel.as_path()),
+                Err(why) => Err(why.clone()),
+            };
             taken.into_iter().map(|request| (check(&request), request)).collect::<Vec<_>>()
         });
         let mut trusted = Vec::new();

@@ -15,6 +15,7 @@ mod history;
 mod ignores;
 mod journal;
 mod ledger;
+mod mail;
 mod numbers;
 mod open;
 mod output;

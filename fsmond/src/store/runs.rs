@@ -90,7 +90,9 @@ pub(super) fn end(conn: &Connection, outputs: &Outputs, row: &RunEndRow) -> Sql<
         .number(row.run)?
         .run()?
         > 0;
-    let remove_file = short.is_some() || output_bytes == 0 || !known;
+    // One without a byte is made where it could not be written, or the daemon died.
+    let empty = output_bytes == 0 && (row.output_dropped > 0 || row.outcome.is_none());
+    let remove_file = short.is_some() || empty || !known;
     Ok(Ended { output_bytes: if known { output_bytes } else { 0 }, remove_file })
 }
 

@@ -12,13 +12,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fsmon_core::Input;
-use fsmon_core::io::{Ack, StoreOp};
+use fsmon_core::io::StoreOp;
 use fsmon_protocol::spec::WatchSpec;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::error::{StoreError, Trouble};
 use super::history::{Question, Reader};
+use super::mail::{Batch, Mailbox, is_awaited};
 use super::retention::Keeper;
 use super::transaction::{self, Written, weigh};
 use super::{Store, open, watches_toml};
@@ -33,11 +34,10 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Pages in the write-ahead log (4 KiB each) from which on it is moved into the database.
 const LOG_PAGES: i64 = 2_000;
 
-type Batch = Vec<(StoreOp, Option<Ack>)>;
-
 /// What the thread is sent.
 pub(super) enum Request {
-    Store(Batch),
+    /// There is mail.
+    Store,
     Ask(Question),
     Close,
 }
@@ -46,6 +46,7 @@ pub(super) enum Request {
 #[derive(Debug)]
 pub struct Storing {
     thread: mpsc::Sender<Request>,
+    mail: Mailbox,
     backlog: Arc<AtomicUsize>,
     joined: JoinHandle<Result<(), String>>,
 }
@@ -56,8 +57,10 @@ impl StoreEdge for Storing {
             return;
         }
         self.backlog.fetch_add(operations.len(), Ordering::Relaxed);
-        // The thread only ends before us after it has told why, and then nothing is acknowledged any more.
-        drop(self.thread.send(Request::Store(operations)));
+        if self.mail.post(operations) {
+            // The thread only ends before us after it has told why, and then nothing is acknowledged any more.
+            drop(self.thread.send(Request::Store));
+        }
     }
 
     fn backlog(&self) -> usize {
@@ -80,11 +83,13 @@ impl Storing {
 pub(super) fn start(store: Store, fatal: oneshot::Sender<String>) -> Result<(Storing, Reader), StoreError> {
     let (thread, requests) = mpsc::channel();
     let backlog = Arc::new(AtomicUsize::new(0));
+    let mail = Mailbox::default();
     let keeper = Keeper::new(store.options, &store.outputs, store.clean);
     let writer = Writer {
         store,
         keeper,
         requests,
+        mail: mail.clone(),
         backlog: backlog.clone(),
         queue: VecDeque::new(),
         queued: 0,
@@ -105,13 +110,14 @@ pub(super) fn start(store: Store, fatal: oneshot::Sender<String>) -> Result<(Sto
             result
         })
         .map_err(StoreError::io("start a thread for", "the store".as_ref()))?;
-    Ok((Storing { thread: thread.clone(), backlog, joined }, Reader::new(thread)))
+    Ok((Storing { thread: thread.clone(), mail, backlog, joined }, Reader::new(thread)))
 }
 
 struct Writer {
     store: Store,
     keeper: Keeper,
     requests: mpsc::Receiver<Request>,
+    mail: Mailbox,
     backlog: Arc<AtomicUsize>,
     /// What is to be stored, in order.
     queue: VecDeque<Batch>,
@@ -139,28 +145,35 @@ impl Writer {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => self.closing = true,
             }
-            while self.queued < TRANSACTION
-                && let Ok(request) = self.requests.try_recv()
-            {
+            while let Ok(request) = self.requests.try_recv() {
                 self.take(request);
             }
+            self.take_mail();
             if self.closing {
                 return self.finish();
             }
             self.turn().map_err(|Fatal(why)| why)?;
+            if !self.queue.is_empty() && !self.awaited && self.failing.is_none() {
+                // What comes from now on is taken when what lingers is committed.
+                self.mail.comes_soon();
+            }
         }
+    }
+
+    fn take_mail(&mut self) {
+        let batches = self.mail.take();
+        if self.queue.is_empty() {
+            self.since = Instant::now();
+        }
+        self.queued += batches.iter().map(Vec::len).sum::<usize>();
+        self.awaited |= batches.iter().any(is_awaited);
+        self.queue.extend(batches);
     }
 
     fn take(&mut self, request: Request) {
         match request {
-            Request::Store(batch) => {
-                if self.queue.is_empty() {
-                    self.since = Instant::now();
-                }
-                self.queued += batch.len();
-                self.awaited |= batch.iter().any(|(_, ack)| ack.is_some());
-                self.queue.push_back(batch);
-            }
+            // It is taken after all requests: what was submitted before a question was asked is among it.
+            Request::Store => {}
             Request::Ask(question) => self.questions.push_back(question),
             Request::Close => self.closing = true,
         }

@@ -18,6 +18,12 @@ const MOST_LINES: usize = 8_192;
 /// Bytes that may wait.
 const MOST_BYTES: usize = 4 << 20;
 const SECOND: Duration = Duration::from_secs(1);
+/// How long lines gather after some were written: where there are many, waking the thread for each costs more than they do.
+const GATHER: Duration = Duration::from_millis(10);
+/// How long the thread sleeps where nothing is logged.
+const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// So many lines gather no longer.
+const MANY: usize = MOST_LINES / 2;
 
 /// What the thread writes to.
 pub trait Sink: Send + 'static {
@@ -30,16 +36,22 @@ pub trait Sink: Send + 'static {
 pub struct Queue {
     style: Style,
     state: Mutex<State>,
-    /// Signalled when there is something to write, and when all is written.
+    /// Signalled when there is something to write and the thread waits for that, and when all is written.
     changed: Condvar,
+    /// Signalled when lines have gathered long enough.
+    hurry: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     lines: VecDeque<String>,
     bytes: usize,
+    /// Whether the thread waits for something to write.
+    idle: bool,
     /// Whether the thread is writing what it took.
     writing: bool,
+    /// How many wait until all is written.
+    flushing: u32,
     /// Lines counted since the start.
     dropped: u64,
     /// Lines that found the queue full, or could not be written, and were not told yet.
@@ -75,7 +87,7 @@ impl Window {
 
 /// Starts the thread for `sink`. It ends with the process.
 pub fn start(style: Style, thread: &str, sink: impl Sink) -> io::Result<Arc<Queue>> {
-    let queue = Arc::new(Queue { style, state: Mutex::default(), changed: Condvar::new() });
+    let queue = Arc::new(Queue { style, state: Mutex::default(), changed: Condvar::new(), hurry: Condvar::new() });
     let theirs = Arc::clone(&queue);
     std::thread::Builder::new().name(thread.to_owned()).spawn(move || theirs.write_for_ever(sink))?;
     Ok(queue)
@@ -95,7 +107,7 @@ impl Queue {
         }
         state.window.over += 1;
         state.dropped += 1;
-        if state.window.over == 1 {
+        if state.window.over == 1 && state.idle {
             // So that the thread wakes up at the end of this second.
             self.changed.notify_all();
         }
@@ -126,17 +138,26 @@ impl Queue {
             let line = self.count_line(&over_text(over));
             self.put(&mut state, line);
         }
-        while state.writing || state.lost > 0 || !state.lines.is_empty() {
-            let Some(left) = end.checked_duration_since(Instant::now()) else { return false };
+        state.flushing += 1;
+        self.hurry.notify_all();
+        let mut all = true;
+        while all && (state.writing || state.lost > 0 || !state.lines.is_empty()) {
+            let left = end.saturating_duration_since(Instant::now());
+            all = !left.is_zero();
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        true
+        state.flushing -= 1;
+        all
     }
 
     fn put(&self, state: &mut State, line: String) {
         state.bytes += line.len();
         state.lines.push_back(line);
-        self.changed.notify_all();
+        if state.idle {
+            self.changed.notify_all();
+        } else if state.lines.len() == MANY {
+            self.hurry.notify_all();
+        }
     }
 
     fn roll(&self, state: &mut State) {
@@ -163,12 +184,24 @@ impl Queue {
                 state.dropped += failed;
                 state.lost += told + failed;
             }
-            self.changed.notify_all();
+            if state.flushing > 0 {
+                self.changed.notify_all();
+            }
             if failed > 0 {
                 // Try again with what comes next, not at full speed with the count alone.
-                drop(self.changed.wait_timeout(state, SECOND));
+                state = self.rest(state, SECOND);
             }
+            let gathers = |state: &mut State| state.flushing == 0 && state.lines.len() < MANY;
+            drop(self.hurry.wait_timeout_while(state, GATHER, gathers));
         }
+    }
+
+    /// Until something comes, at most for so long.
+    fn rest<'a>(&self, mut state: MutexGuard<'a, State>, longest: Duration) -> MutexGuard<'a, State> {
+        state.idle = true;
+        state = self.changed.wait_timeout(state, longest).unwrap_or_else(PoisonError::into_inner).0;
+        state.idle = false;
+        state
     }
 
     /// Waits for lines and takes all of them, before them the count of those that were lost.
@@ -181,13 +214,8 @@ impl Queue {
             if state.lost > 0 || !state.lines.is_empty() {
                 break;
             }
-            state = match state.window.due() {
-                Some(due) => {
-                    let left = due.saturating_duration_since(Instant::now());
-                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+            let due = state.window.due().map(|due| due.saturating_duration_since(Instant::now()));
+            state = self.rest(state, due.unwrap_or(LONGEST_REST));
         }
         let lost = std::mem::take(&mut state.lost);
         let mut text: String = state.lines.drain(..).collect();
