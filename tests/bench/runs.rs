@@ -21,6 +21,9 @@ const AT_ONCE: u32 = 2;
 /// The longest that the runs of one row may take.
 const LONGEST: Duration = Duration::from_secs(600);
 
+/// So many times as many files are lines to a worker: they are many in a second.
+const LINES: u32 = 10;
+
 /// How often all of them take their turns: a machine that is not ours alone is now fast and now slow.
 const ROUNDS: usize = 5;
 
@@ -36,9 +39,12 @@ struct Measured {
 pub fn measure(common: &Common, files: u32) -> Result<Table> {
     let head = ["runs/s", "of the bare loop", "µs CPU/run of its own"];
     let mut table = Table::new(format!("runs: {files} runs of /bin/true, {AT_ONCE} at once"), &head);
-    let root = work::folder(common)?;
+    let (root, lines) = (work::folder(common)?, work::folder(common)?);
     for n in 0..files {
         work::file(&root.path().join(name(n)))?;
+    }
+    for n in 0..LINES * files {
+        work::file(&lines.path().join(name(n)))?;
     }
     let piped = programs::installed("inotifywait").is_some() && programs::installed("xargs").is_some();
     let (mut loops, mut pipes, mut ours) = (Vec::new(), Vec::new(), Vec::new());
@@ -57,9 +63,10 @@ pub fn measure(common: &Common, files: u32) -> Result<Table> {
     }
     table.add("fsmond", Ok(beside(&ours, &loops)));
     for in_flight in ["1", "16", "1000"] {
-        let rounds: Result<Vec<_>> = (0..ROUNDS).map(|_| worker(root.path(), files, in_flight)).collect();
+        let rounds: Result<Vec<_>> = (0..ROUNDS).map(|_| worker(lines.path(), LINES * files, in_flight)).collect();
         table.add(&format!("fsmond, a worker with {in_flight}"), rounds.map(|rounds| beside(&rounds, &[])));
     }
+    table.note(format!("To the workers: {} files.", LINES * files));
     table.note("inotifywait | xargs remembers nothing: no start, no result, no output.");
     table.note("entr and watchexec make one run of many changes, and none for each file: they have no row.");
     Ok(table)

@@ -1,12 +1,28 @@
-//! What was submitted to the store's thread and not yet taken by it. Whoever submits what nobody waits for wakes the thread
-//! only if it does not come by itself soon.
+//! What was submitted to the store's thread and not yet taken by it. Whoever submits something wakes the thread only if it
+//! does not come by itself in time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use fsmon_core::io::{Ack, StoreOp};
 
+/// How long operations that nobody waits for may gather.
+const LINGER: Duration = Duration::from_millis(20);
+/// How long the end of a run may wait for others: what is not stored when the daemon dies is run again.
+const RESULTS: Duration = Duration::from_millis(2);
+
 /// What was submitted together.
 pub(super) type Batch = Vec<(StoreOp, Option<Ack>)>;
+
+/// How long a batch may wait for others.
+pub(super) fn patience(batch: &Batch) -> Duration {
+    let of = |(operation, ack): &(StoreOp, Option<Ack>)| match operation {
+        _ if ack.is_some() => Duration::ZERO,
+        StoreOp::RunEnd(_) => RESULTS,
+        _ => LINGER,
+    };
+    batch.iter().map(of).min().unwrap_or(LINGER)
+}
 
 /// Clones share the same.
 #[derive(Debug, Clone, Default)]
@@ -15,38 +31,33 @@ pub(super) struct Mailbox(Arc<Mutex<Mail>>);
 #[derive(Debug, Default)]
 struct Mail {
     batches: Vec<Batch>,
-    /// The thread comes soon by itself.
-    comes: bool,
+    /// Within what time the thread comes by itself, where it does.
+    comes: Option<Duration>,
 }
 
 impl Mailbox {
     /// Puts a batch behind all others. Returns whether the thread has to be woken.
     pub(super) fn post(&self, batch: Batch) -> bool {
-        let awaited = is_awaited(&batch);
+        let patience = patience(&batch);
         let mut mail = self.lock();
         mail.batches.push(batch);
-        awaited || !mail.comes
+        mail.comes.is_none_or(|within| within > patience)
     }
 
     /// Takes all there is. From now on the thread has to be woken.
     pub(super) fn take(&self) -> Vec<Batch> {
         let mut mail = self.lock();
-        mail.comes = false;
+        mail.comes = None;
         std::mem::take(&mut mail.batches)
     }
 
-    /// The thread comes soon by itself.
-    pub(super) fn comes_soon(&self) {
-        self.lock().comes = true;
+    /// The thread comes by itself within this time.
+    pub(super) fn comes_within(&self, time: Duration) {
+        self.lock().comes = Some(time);
     }
 
     fn lock(&self) -> MutexGuard<'_, Mail> {
         // Nothing that is done under this lock can leave it half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether somebody waits for one of these.
-pub(super) fn is_awaited(batch: &Batch) -> bool {
-    batch.iter().any(|(_, ack)| ack.is_some())
 }

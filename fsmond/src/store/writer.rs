@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::error::{StoreError, Trouble};
 use super::history::{Question, Reader};
-use super::mail::{Batch, Mailbox, is_awaited};
+use super::mail::{Batch, Mailbox, patience};
 use super::retention::Keeper;
 use super::transaction::{self, Written, weigh};
 use super::{Store, open, watches_toml};
@@ -27,8 +27,6 @@ use crate::edges::StoreEdge;
 
 /// Operations in one transaction, about: what was submitted together is never split.
 const TRANSACTION: usize = 20_000;
-/// How long operations that nobody waits for may gather.
-const LINGER: Duration = Duration::from_millis(20);
 /// From one attempt to the next while the store cannot write.
 const RETRY: Duration = Duration::from_secs(5);
 /// Pages in the write-ahead log (4 KiB each) from which on it is moved into the database.
@@ -93,8 +91,7 @@ pub(super) fn start(store: Store, fatal: oneshot::Sender<String>) -> Result<(Sto
         backlog: backlog.clone(),
         queue: VecDeque::new(),
         queued: 0,
-        awaited: false,
-        since: Instant::now(),
+        due: None,
         failing: None,
         questions: VecDeque::new(),
         closing: false,
@@ -123,10 +120,8 @@ struct Writer {
     queue: VecDeque<Batch>,
     /// How many operations that is.
     queued: usize,
-    /// Whether somebody waits for one of them.
-    awaited: bool,
-    /// Since when there is something in the queue.
-    since: Instant,
+    /// When it is to be stored, where there is anything.
+    due: Option<Instant>,
     /// While the store cannot write: when it is tried again.
     failing: Option<Instant>,
     questions: VecDeque<Question>,
@@ -153,20 +148,19 @@ impl Writer {
                 return self.finish();
             }
             self.turn().map_err(|Fatal(why)| why)?;
-            if !self.queue.is_empty() && !self.awaited && self.failing.is_none() {
-                // What comes from now on is taken when what lingers is committed.
-                self.mail.comes_soon();
+            if let Some(due) = self.due.filter(|_| self.failing.is_none()) {
+                // What may wait that long is taken when what waits here is committed.
+                self.mail.comes_within(due.saturating_duration_since(Instant::now()));
             }
         }
     }
 
     fn take_mail(&mut self) {
         let batches = self.mail.take();
-        if self.queue.is_empty() {
-            self.since = Instant::now();
-        }
+        let now = Instant::now();
         self.queued += batches.iter().map(Vec::len).sum::<usize>();
-        self.awaited |= batches.iter().any(is_awaited);
+        let due = batches.iter().map(|batch| now + patience(batch)).min();
+        self.due = self.due.into_iter().chain(due).min();
         self.queue.extend(batches);
     }
 
@@ -193,15 +187,13 @@ impl Writer {
     }
 
     fn commit_due(&self, now: Instant) -> Option<Instant> {
-        if self.queue.is_empty() {
-            return None;
-        }
+        let due = self.due?;
         if self.failing.is_some() {
             return self.failing;
         }
         // Whoever asks is to be told of everything that was submitted before.
-        let at_once = self.awaited || self.queued >= TRANSACTION || !self.questions.is_empty();
-        Some(if at_once { now } else { self.since + LINGER })
+        let at_once = self.queued >= TRANSACTION || !self.questions.is_empty();
+        Some(if at_once { now } else { due })
     }
 
     /// One of everything that is due: a commit, a question's turn, a step of retention.
@@ -268,8 +260,8 @@ impl Writer {
             self.backlog.fetch_sub(batch.len(), Ordering::Relaxed);
             acks.extend(batch.into_iter().filter_map(|(_, ack)| ack));
         }
-        self.awaited = self.queue.iter().flatten().any(|(_, ack)| ack.is_some());
-        self.since = Instant::now();
+        let now = Instant::now();
+        self.due = self.queue.iter().map(|batch| now + patience(batch)).min();
         if !acks.is_empty() {
             self.tell(Input::Stored(acks));
         }

@@ -36,7 +36,7 @@ impl Watch {
             folders: self.tree.folders(),
             armed: self.armed,
             pending: self.pending.pending(),
-            running: u64::from(self.pending.running() - self.ahead.waiting() - self.lent()),
+            running: u64::from(self.pending.running().saturating_sub(self.ahead.waiting() + self.lent())),
             failed: self.pending.failed(),
             transient: self.transient,
             unchanged: self.processed.unchanged,
