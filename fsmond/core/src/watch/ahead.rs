@@ -9,7 +9,7 @@
 //! Only for files with a run of their own and without an order or lanes: there the next one is chosen when its place is
 //! free, and not before.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::run::RunStatus;
@@ -29,13 +29,13 @@ const EXPECTED: u64 = 50;
 /// When no run has ended for so long, in nanoseconds, what has not begun is taken back, and nothing more is recorded ahead.
 const PATIENCE: u64 = 200_000_000;
 
-/// The runs of one watch, as far as they have a place, and the starts that wait for one.
+/// The starts of one watch that are recorded, or being recorded, and have not begun.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     /// Those that wait here, in the order in which they begin.
     waiting: VecDeque<RunId>,
-    /// Those that have a place, or are lent and get one in the order of their numbers.
-    given: BTreeSet<RunId>,
+    /// Those that are lent, or will be once they are durable, in the same order. All of them come before those that wait here.
+    lent: VecDeque<RunId>,
     /// How many may wait here, as long as runs end.
     room: u32,
     /// How many runs in a row were quick.
@@ -55,14 +55,17 @@ impl Ahead {
         self.waiting.pop_front()
     }
 
-    /// It has a place, or is lent.
-    pub fn give(&mut self, run: RunId) {
-        self.given.insert(run);
+    /// It is lent.
+    pub fn lend(&mut self, run: RunId) {
+        self.lent.push_back(run);
     }
 
-    /// It has ended.
+    /// One that had a place, or was lent, has ended. Where it had begun, the next that is lent has its place now.
     pub fn ended(&mut self, run: RunId) {
-        self.given.remove(&run);
+        match self.lent.iter().position(|&lent| lent == run) {
+            Some(place) => drop(self.lent.remove(place)),
+            None => drop(self.lent.pop_front()),
+        }
     }
 
     /// How many may wait here now.
@@ -103,14 +106,20 @@ impl Watch {
 
     /// How many are lent and have not begun.
     pub(super) fn lent(&self) -> u32 {
-        let given = u32::try_from(self.ahead.given.len()).unwrap_or(u32::MAX);
-        if self.has_workers() { 0 } else { given.saturating_sub(self.places()) }
+        u32::try_from(self.ahead.lent.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether this one is lent and has not begun.
     pub(super) fn is_lent(&self, run: RunId) -> bool {
-        let lent = usize::try_from(self.lent()).unwrap_or(usize::MAX);
-        lent > 0 && self.ahead.given.iter().rev().take(lent).any(|&lent| lent == run)
+        self.ahead.lent.contains(&run)
+    }
+
+    /// A run is given a place, or where there is none, lent. It must not count among those that have one yet.
+    pub(super) fn give(&mut self, run: RunId, ctx: &Ctx<'_>) {
+        self.breaker.started(run);
+        if ctx.shared.runs.count(self.id) >= self.places() {
+            self.ahead.lend(run);
+        }
     }
 
     /// Whether it could start a run, if other watches' commands did not have all places.

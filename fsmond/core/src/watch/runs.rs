@@ -21,7 +21,6 @@ impl Watch {
     /// Commands that ran on while nothing defined the watch are those of its files again.
     pub fn adopt_runs(&mut self, ctx: &mut Ctx<'_>) {
         for id in ctx.shared.runs.of(self.id) {
-            self.ahead.give(id);
             let Some(run) = ctx.shared.runs.get_mut(id).filter(|run| matches!(run.aim, Aim::File)) else { continue };
             let at = self.tree.resolve(run.rel.as_bytes()).filter(|&at| self.pending.get(at).is_some());
             if let Some(at) = at {
@@ -55,7 +54,9 @@ impl Watch {
     /// Records the end of a run and what follows for its files.
     pub(super) fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
         let Some(run) = ctx.shared.runs.remove(id) else { return };
-        self.ahead.ended(id);
+        if run.placed {
+            self.ahead.ended(id);
+        }
         let ms = ended.map(|e| e.ms);
         let turned = self.note_result(id, status, ctx);
         match &run.aim {

@@ -84,8 +84,7 @@ impl Watch {
         let run = ctx.shared.next_run;
         ctx.shared.next_run += 1;
         if started.placed {
-            self.breaker.started(run);
-            self.ahead.give(run);
+            self.give(run, ctx);
         }
         self.begin_processing(&started, ctx.now.mono);
         let (path, files) = started.told();
@@ -117,8 +116,7 @@ impl Watch {
 
     /// There is a place for a run that was recorded ahead.
     fn give_place(&mut self, id: RunId, ctx: &mut Ctx<'_>) {
-        self.breaker.started(id);
-        self.ahead.give(id);
+        self.give(id, ctx);
         if ctx.shared.runs.place(id) {
             self.begin_run(id, ctx);
         }
