@@ -126,7 +126,9 @@ fn output_is_read_from_file_and_row() {
     fs::write(file(4), b"left behind").unwrap();
     let end = |run, output_bytes| StoreOp::RunEnd(RunEndRow { output_bytes, ..run_end(run, RunStatus::Ok) });
     let lost = RunEndRow { outcome: None, ms: None, ..run_end(4, RunStatus::Lost) };
-    running.store(vec![end(1, 11), end(2, 4097), end(3, 0), StoreOp::RunEnd(lost), end(5, 100)]);
+    // It was made, and nothing could be written into it.
+    let full = StoreOp::RunEnd(RunEndRow { output_bytes: 0, output_dropped: 7, ..run_end(3, RunStatus::Ok) });
+    running.store(vec![end(1, 11), end(2, 4097), full, StoreOp::RunEnd(lost), end(5, 100)]);
 
     assert!(!file(1).exists() && file(2).exists() && !file(3).exists() && !file(4).exists());
     let part = output(&running, 1, 6, 30).unwrap();
