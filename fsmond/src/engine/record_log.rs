@@ -71,7 +71,7 @@ fn log_run(watch: &str, run: &RunRecord) {
         RunStatus::Ok => line!(info, "run ok"),
         RunStatus::Later => line!(info, "run will be made later"),
         RunStatus::Vanished => line!(info, "file gone before its run"),
-        RunStatus::Interrupted => line!(warn, "run interrupted"),
+        RunStatus::Interrupted => line!(info, "run interrupted"),
         RunStatus::Retry => line!(warn, "run failed, will be tried again"),
         RunStatus::Lost => line!(warn, "run lost its result, will be made again"),
         RunStatus::Failed => line!(error, "run failed for good, the file is set aside"),

@@ -57,6 +57,7 @@ impl Watch {
     pub fn give_up(&mut self, places: &[u32], ctx: &mut Ctx<'_>) {
         self.note_decision(WatchChangeStatus::Dropped, places, ctx);
         for &at in places {
+            self.take_back(at, ctx);
             self.resolve(at, Verdict::Vanished, ctx);
         }
     }
