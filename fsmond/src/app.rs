@@ -123,12 +123,12 @@ fn run(setup: Setup, log: &LogHandle, own: OwnFiles, readiness: Readiness) -> Re
             Ok(signals) => signals,
             Err(error) => return Err((Failure::because("can't listen to signals", &error), readiness)),
         };
-        let (inbox, hints, intake) = queues();
+        let (inbox, results, hints, intake) = queues();
         let restored = match restore::restore(&setup, inbox.clone()) {
             Ok(restored) => restored,
             Err(failure) => return Err((failure, readiness)),
         };
-        let doors = daemon::Doors { inbox, hints, intake, own, log: log.clone(), signals };
+        let doors = daemon::Doors { inbox, results, hints, intake, own, log: log.clone(), signals };
         match daemon::Daemon::start(setup, restored, doors).await {
             Ok(daemon) => {
                 readiness.ready();

@@ -23,6 +23,10 @@ use tokio::sync::mpsc;
 /// Where answers of all edges go: always taken, before any hints.
 pub type Inbox = mpsc::Sender<Input>;
 
+/// Where the results of commands go that run one after another: in a queue of their own, since they may gather there for
+/// some milliseconds, and nothing else is to wait with them.
+pub type Results = mpsc::Sender<Input>;
+
 /// Where sources send hints, a bounded number of batches: when it is full the source's reader waits, and the kernel's
 /// own queue is the only thing that can overflow.
 pub type HintRing = mpsc::Sender<Vec<Hint>>;
@@ -60,7 +64,7 @@ pub trait RunnerEdge: Send {
     /// [`Input::RunVanished`].
     fn spawn(&mut self, request: Box<SpawnRequest>);
     /// See [`fsmon_core::Effect::TakeBack`].
-    fn take_back(&mut self, watch: WatchId);
+    fn take_back(&mut self, watch: WatchId, only: Option<RunId>);
     /// Ends a run: TERM to its whole group, grace, KILL. No effect on one that has ended.
     fn end(&mut self, run: RunId);
     /// Moves or deletes a file whose run is over; [`Input::PutAway`] comes exactly once.

@@ -70,6 +70,7 @@ impl Machine {
             next_run: numbers.run.max(1),
             random: fastrand::Rng::with_seed(seed),
             runs: Runs::default(),
+            lent: 0,
             max_runs: settings.max_runs.max(1),
             crowded: false,
             sweeps: Sweeps::default(),
@@ -185,9 +186,19 @@ impl Machine {
         self.watches.values().filter_map(Watch::deadline).min()
     }
 
+    /// Whether the results of runs may gather for some milliseconds: enough starts are lent to the runner to go on with.
+    pub fn results_may_gather(&self) -> bool {
+        self.watches.values().any(Watch::results_may_gather)
+    }
+
     /// What contradicts itself in its state: nothing, ever. For tests.
     pub fn flaws(&self) -> Vec<String> {
-        self.watches.values().flat_map(Watch::flaws).collect()
+        let mut flaws: Vec<String> = self.watches.values().flat_map(Watch::flaws).collect();
+        let lent: usize = self.watches.values().map(|watch| watch.lent() as usize).sum();
+        if lent != self.shared.lent {
+            flaws.push(format!("{lent} starts are lent, and {} are counted", self.shared.lent));
+        }
+        flaws
     }
 
     fn take(&mut self, now: Now, input: Input, out: &mut Vec<Effect>) {

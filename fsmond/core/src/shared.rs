@@ -21,6 +21,8 @@ pub struct Shared {
     pub random: fastrand::Rng,
     /// Runs that are being recorded or whose command runs.
     pub runs: Runs,
+    /// How many of them are lent: they have no place yet.
+    pub lent: usize,
     /// How many commands run at once over all watches.
     pub max_runs: u32,
     /// Whether a watch waits for a place that other watches' commands have.
@@ -58,7 +60,7 @@ impl Shared {
 
     /// Whether there is room for one more command.
     pub fn has_room(&self) -> bool {
-        self.runs.commands() < self.max_runs as usize
+        self.runs.commands() - self.lent < self.max_runs as usize
     }
 }
 

@@ -25,7 +25,7 @@ use super::reload::Reloader;
 use super::restore::Restored;
 use super::roles::{grants_of, warn_of_closed_socket};
 use super::setup::{OneWatch, Setup, Socket};
-use crate::edges::{HintRing, History, Inbox};
+use crate::edges::{HintRing, History, Inbox, Results};
 use crate::engine::{self, Edges, EngineFailed, EngineHandle, EngineTask, Intake, NOBODY, Process};
 use crate::host::config::Config;
 use crate::host::lock::Lock;
@@ -45,6 +45,7 @@ const LEFTOVER_GRACE: Duration = Duration::from_secs(10);
 pub struct Doors {
     /// To the engine: answers.
     pub inbox: Inbox,
+    pub results: Results,
     /// To the engine: hints.
     pub hints: HintRing,
     /// The engine's ends of both.
@@ -89,7 +90,7 @@ impl Daemon {
     /// Starts all pieces. When it returns the daemon is ready: the store is open, the socket listens, first scans
     /// have begun.
     pub async fn start(setup: Setup, restored: Restored, doors: Doors) -> Result<Self, Failure> {
-        let Doors { inbox, hints, intake, own, log, signals } = doors;
+        let Doors { inbox, results, hints, intake, own, log, signals } = doors;
         let Restored { mut machine, store, lost, mut first, new, next_seq, clean } = restored;
         let daemon_id = setup.daemon_id()?;
         let roles = Arc::new(Roles::new(Me::ask().uid, grants_of(&setup.config.daemon)));
@@ -102,8 +103,8 @@ impl Daemon {
         let (state_lock, (listener, bound)) = (setup.state_lock, listen(setup.socket, &setup.config, &own)?);
         end_leftovers(&daemon_id, &lost, clean).await;
         let options = RunnerOptions::new(store.output_folder().to_owned(), daemon_id);
-        let runner =
-            Runner::start(inbox.clone(), options).map_err(|e| Failure::because("commands can't be run", &e))?;
+        let runner = Runner::start(inbox.clone(), results, options)
+            .map_err(|e| Failure::because("commands can't be run", &e))?;
         let folders = Arc::new(Reading::new(own.clone()));
         let survey = Arc::new(Surveyor::new(own.clone()));
         let watching = Watching::start(inbox, hints, own);

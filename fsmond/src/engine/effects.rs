@@ -32,7 +32,7 @@ pub const NOBODY: Token = 0;
 /// What waits until the turn's store operations are submitted.
 enum Later {
     Spawn(Box<SpawnRequest>),
-    TakeBack(WatchId),
+    TakeBack(WatchId, Option<RunId>),
     EndRun(RunId),
     PutAway(PutAwayRequest),
     Workers(WatchId, Option<Box<WorkersRequest>>),
@@ -97,7 +97,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
             match effect {
                 Effect::Store(operation, ack) => self.remember(operation, ack),
                 Effect::Spawn(request) => self.later.push(Later::Spawn(request)),
-                Effect::TakeBack(watch) => self.later.push(Later::TakeBack(watch)),
+                Effect::TakeBack(watch, only) => self.later.push(Later::TakeBack(watch, only)),
                 Effect::EndRun(run) => self.later.push(Later::EndRun(run)),
                 Effect::PutAway(request) => self.later.push(Later::PutAway(request)),
                 Effect::Workers(watch, wanted) => self.later.push(Later::Workers(watch, wanted)),
@@ -144,7 +144,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
             Effect::Disarm(watch, folder) => edge.disarm(watch, folder),
             Effect::Store(..)
             | Effect::Spawn(_)
-            | Effect::TakeBack(_)
+            | Effect::TakeBack(..)
             | Effect::EndRun(_)
             | Effect::PutAway(_)
             | Effect::Workers(..)
@@ -166,7 +166,7 @@ impl<W: WatchEdge, S: StoreEdge, R: RunnerEdge> Outbox<W, S, R> {
         for later in self.later.drain(..) {
             match later {
                 Later::Spawn(request) => self.edges.runner.spawn(request),
-                Later::TakeBack(watch) => self.edges.runner.take_back(watch),
+                Later::TakeBack(watch, only) => self.edges.runner.take_back(watch, only),
                 Later::EndRun(run) => self.edges.runner.end(run),
                 Later::PutAway(request) => self.edges.runner.put_away(request),
                 Later::Workers(watch, wanted) => self.edges.runner.workers(watch, wanted),

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::edges::{HintRing, Inbox, RunnerEdge, StoreEdge, WatchEdge};
+use crate::edges::{HintRing, Inbox, Results, RunnerEdge, StoreEdge, WatchEdge};
 
 pub use effects::NOBODY;
 pub use handle::EngineHandle;
@@ -34,6 +34,8 @@ pub trait Core: Send + 'static {
     fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>);
     /// When the core wants an [`Input::Tick`], in nanoseconds of [`Now::mono`].
     fn next_deadline(&self) -> Option<u64>;
+    /// See [`Machine::results_may_gather`].
+    fn results_may_gather(&self) -> bool;
 }
 
 impl Core for Machine {
@@ -43,6 +45,10 @@ impl Core for Machine {
 
     fn next_deadline(&self) -> Option<u64> {
         Self::next_deadline(self)
+    }
+
+    fn results_may_gather(&self) -> bool {
+        Self::results_may_gather(self)
     }
 }
 
@@ -69,25 +75,29 @@ pub struct Edges<W, S, R> {
     pub runner: R,
 }
 
-/// The engine's ends of the two queues that edges fill.
+/// The engine's ends of the queues that edges fill.
 #[derive(Debug)]
 pub struct Intake {
     inbox: mpsc::Receiver<Input>,
+    results: mpsc::Receiver<Input>,
     hints: mpsc::Receiver<Vec<Hint>>,
 }
 
 /// How many answers may wait for the engine. Full: the edge's worker waits.
 const INBOX: usize = 16;
+/// How many results of commands may wait for the engine. Full: the next command in its place waits.
+const RESULTS: usize = 1024;
 /// How many batches of hints may wait for the engine. Full: the source's reader waits.
 const HINT_BATCHES: usize = 16;
 /// How many commands may wait for the engine. Full: the caller waits.
 const COMMANDS: usize = 256;
 
 /// Makes the queues. The senders go to the edges, which are made before the engine.
-pub fn queues() -> (Inbox, HintRing, Intake) {
+pub fn queues() -> (Inbox, Results, HintRing, Intake) {
     let (to_inbox, inbox) = mpsc::channel(INBOX);
+    let (to_results, results) = mpsc::channel(RESULTS);
     let (to_hints, hints) = mpsc::channel(HINT_BATCHES);
-    (to_inbox, to_hints, Intake { inbox, hints })
+    (to_inbox, to_results, to_hints, Intake { inbox, results, hints })
 }
 
 /// Why the engine ended other than by being told.

@@ -1,7 +1,10 @@
 //! The loop: waits for whatever comes first, takes all that is there in bounded portions, carries out what follows.
 //!
-//! Every turn serves every door, so none can starve another: answers, then commands, then (where there is room) hints,
-//! then the deadline.
+//! Every turn serves every door, so none can starve another: answers, then results, then commands, then (where there is
+//! room) hints, then the deadline.
+//!
+//! Where commands are over quickly and the runner has enough to go on with, results gather for a moment: one turn and one
+//! transaction for some of them, in place of one for each.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -29,6 +32,8 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 const STORE_RECHECK: Duration = Duration::from_millis(5);
 /// How soon it is seen that a watch is stuck and no longer holds up hints.
 const STUCK_RECHECK: Duration = Duration::from_millis(500);
+/// How long results may gather. What is not stored when the daemon dies is run again, so not for long.
+const GATHER: Duration = Duration::from_millis(4);
 /// The shortest sleep before a deadline that is in the past although it was just ticked.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
@@ -57,12 +62,14 @@ pub(super) struct Owner<C, W, S, R> {
     process: Process,
     alarm: Alarm,
     effects: Vec<Effect>,
+    /// Until when results gather, where they do.
+    gathering: Option<Instant>,
 }
 
 impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
     /// `first` is carried out before the first input is taken.
     pub fn new(core: C, outbox: Outbox<W, S, R>, doors: Doors, process: Process, first: Vec<Effect>) -> Self {
-        Self { core, outbox, doors, process, alarm: Alarm::new(), effects: first }
+        Self { core, outbox, doors, process, alarm: Alarm::new(), effects: first, gathering: None }
     }
 
     /// Runs until it is told to end, or the core panics. Gives the edges back either way.
@@ -99,10 +106,16 @@ impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
             Some(Full::Looks) => STUCK_RECHECK,
         };
         self.alarm.set(self.core.next_deadline(), now, cap);
+        let gathering = self.gathering;
         tokio::select! {
             biased;
             () = self.doors.end.cancelled() => Woken::End,
             Some(input) = self.doors.intake.inbox.recv() => Woken::Answer(input),
+            Some(input) = self.doors.intake.results.recv(), if gathering.is_none() => Woken::Answer(input),
+            () = sleep_until(gathering.unwrap_or_else(Instant::now)), if gathering.is_some() => {
+                self.gathering = None;
+                Woken::Alarm
+            }
             Some(request) = self.doors.commands.recv() => Woken::Command(request),
             Some(hints) = self.doors.intake.hints.recv(), if full.is_none() => Woken::Hints(hints),
             () = &mut self.alarm.sleep => Woken::Alarm,
@@ -115,6 +128,7 @@ impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
         self.effects.clear();
         let mut hints_taken = 0;
         let mut answers_taken = 0;
+        let mut results = matches!(&woken, Woken::Answer(Input::RunEnded(_)));
         match woken {
             Woken::End | Woken::Alarm => {}
             Woken::Answer(input) => answers_taken = self.answer(now, input),
@@ -125,6 +139,15 @@ impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
             && let Ok(input) = self.doors.intake.inbox.try_recv()
         {
             answers_taken += self.answer(now, input);
+        }
+        while answers_taken < PORTION
+            && let Ok(input) = self.doors.intake.results.try_recv()
+        {
+            answers_taken += self.answer(now, input);
+            results = true;
+        }
+        if results {
+            self.gathering = self.core.results_may_gather().then(|| Instant::now() + GATHER);
         }
         for _ in 0..COMMANDS_AT_ONCE {
             let Ok(request) = self.doors.commands.try_recv() else { break };
@@ -164,7 +187,9 @@ impl<C: Core, W: WatchEdge, S: StoreEdge, R: RunnerEdge> Owner<C, W, S, R> {
     }
 
     fn more_is_here(&self) -> bool {
-        !self.doors.intake.inbox.is_empty() || !self.doors.commands.is_empty() || !self.doors.intake.hints.is_empty()
+        let intake = &self.doors.intake;
+        let results = self.gathering.is_none() && !intake.results.is_empty();
+        !intake.inbox.is_empty() || results || !self.doors.commands.is_empty() || !intake.hints.is_empty()
     }
 }
 

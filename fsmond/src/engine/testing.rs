@@ -1,7 +1,7 @@
 //! Fakes for tests of the engine and of the server: a core that follows a script, and edges that write down what they
 //! are asked.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ use fsmon_protocol::fingerprint::FileType;
 use fsmon_protocol::{RawPath, Record, Timestamp};
 
 use super::{Clock, Core, Edges, EngineHandle, EngineTask, Process};
-use crate::edges::{HintRing, Inbox, RunnerEdge, StoreEdge, WatchEdge};
+use crate::edges::{HintRing, Inbox, Results, RunnerEdge, StoreEdge, WatchEdge};
 
 /// A core that does what its script says.
 pub struct ScriptedCore<F> {
     pub script: F,
     pub deadline: Arc<Mutex<Option<u64>>>,
+    pub gathers: Arc<AtomicBool>,
 }
 
 impl<F: FnMut(Now, Input, &mut Vec<Effect>) + Send + 'static> Core for ScriptedCore<F> {
@@ -29,6 +30,9 @@ impl<F: FnMut(Now, Input, &mut Vec<Effect>) + Send + 'static> Core for ScriptedC
     }
     fn next_deadline(&self) -> Option<u64> {
         *self.deadline.lock().unwrap()
+    }
+    fn results_may_gather(&self) -> bool {
+        self.gathers.load(Ordering::SeqCst)
     }
 }
 
@@ -44,7 +48,7 @@ pub enum Call {
     Flush,
     Submit(Vec<(StoreOp, Option<Ack>)>),
     Spawn(RunId),
-    TakeBack(WatchId),
+    TakeBack(WatchId, Option<RunId>),
     End(RunId),
     PutAway(NodeId),
     Workers(WatchId),
@@ -100,8 +104,8 @@ impl RunnerEdge for FakeEdges {
     fn spawn(&mut self, request: Box<SpawnRequest>) {
         self.note(Call::Spawn(request.run));
     }
-    fn take_back(&mut self, watch: WatchId) {
-        self.note(Call::TakeBack(watch));
+    fn take_back(&mut self, watch: WatchId, only: Option<RunId>) {
+        self.note(Call::TakeBack(watch, only));
     }
     fn end(&mut self, run: RunId) {
         self.note(Call::End(run));
@@ -119,9 +123,12 @@ pub struct Bench {
     pub handle: EngineHandle,
     pub task: EngineTask<FakeEdges, FakeEdges, FakeEdges>,
     pub inbox: Inbox,
+    pub results: Results,
     pub hints: HintRing,
     pub edges: FakeEdges,
     pub deadline: Arc<Mutex<Option<u64>>>,
+    /// Whether results gather.
+    pub gathers: Arc<AtomicBool>,
     pub clock: Arc<AtomicU64>,
 }
 
@@ -133,10 +140,11 @@ pub fn bench(script: impl FnMut(Now, Input, &mut Vec<Effect>) + Send + 'static) 
 /// The same, with a ring that begins after this journal number.
 pub fn bench_after(last_seq: u64, script: impl FnMut(Now, Input, &mut Vec<Effect>) + Send + 'static) -> Bench {
     let deadline = Arc::new(Mutex::new(None));
-    let core = ScriptedCore { script, deadline: deadline.clone() };
+    let gathers = Arc::new(AtomicBool::new(false));
+    let core = ScriptedCore { script, deadline: deadline.clone(), gathers: gathers.clone() };
     let edges = FakeEdges::default();
     let clock = Arc::new(AtomicU64::new(0));
-    let (inbox, hints, intake) = super::queues();
+    let (inbox, results, hints, intake) = super::queues();
     let all = Edges { watch: edges.clone(), store: edges.clone(), runner: edges.clone() };
     let told: Clock = {
         let clock = clock.clone();
@@ -144,7 +152,7 @@ pub fn bench_after(last_seq: u64, script: impl FnMut(Now, Input, &mut Vec<Effect
     };
     let (handle, task) =
         super::start(core, all, intake, Process { clock: told, give_back: || () }, last_seq, Vec::new());
-    Bench { handle, task, inbox, hints, edges, deadline, clock }
+    Bench { handle, task, inbox, results, hints, edges, deadline, gathers, clock }
 }
 
 /// Waits for `is_so`, at most 10 seconds.

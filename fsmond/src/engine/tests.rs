@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fsmon_core::io::{
-    Ack, Answer, Command, Hint, HintWhat, LookRequest, Looked, NodeId, RunRow, SpawnRequest, StoreOp, WatchId,
+    Ack, Answer, Command, Hint, HintWhat, LookRequest, Looked, NodeId, RunEnded, RunRow, SpawnRequest, StoreOp, WatchId,
 };
 use fsmon_core::{Effect, Input};
 use fsmon_protocol::event::EventKind;
-use fsmon_protocol::run::Trigger;
+use fsmon_protocol::run::{Outcome, Trigger};
 use fsmon_protocol::spec::{Options, Rules};
 use fsmon_protocol::{ErrorKind, RawPath, Timestamp};
 
 use super::load::{LOOKS, STORE_OPERATIONS};
 use super::owner::nap;
 use super::ring::{RingEntry, RingRead, with_capacity};
-use super::testing::{Call, bench, created, until};
+use super::testing::{Bench, Call, bench, created, until};
 
 const W: WatchId = WatchId(1);
 
@@ -328,4 +328,53 @@ async fn news_of_sweeps_and_of_the_store_reach_the_handle() {
     bench.inbox.send(Input::StoreState(Some("disk full".into()))).await.unwrap();
     news.changed().await.unwrap();
     assert_eq!(bench.handle.store_error().as_deref(), Some("disk full"));
+}
+
+fn result(run: u64) -> Input {
+    Input::RunEnded(RunEnded { run, outcome: Outcome::Exited(0), ms: 1, output_bytes: 0, output_dropped: 0 })
+}
+
+/// Gives results one after another, letting the engine run in between, and tells whether the last two came in one turn.
+async fn come_together(bench: &Bench, first: u64) -> bool {
+    let turns = || -> Vec<usize> {
+        let calls = bench.edges.calls.lock().unwrap();
+        calls.iter().filter_map(|call| if let Call::Submit(all) = call { Some(all.len()) } else { None }).collect()
+    };
+    let total = |turns: &Vec<usize>| turns.iter().sum::<usize>();
+    let before = turns();
+    bench.results.send(result(first)).await.unwrap();
+    until("the first is taken", || total(&turns()) > total(&before)).await;
+    for run in [first + 1, first + 2] {
+        bench.results.send(result(run)).await.unwrap();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+    until("all are taken", || total(&turns()) == total(&before) + 3).await;
+    turns().last() == Some(&2)
+}
+
+#[tokio::test]
+async fn results_gather_while_the_core_lets_them_and_nothing_waits_with_them() {
+    let bench = bench(|_, input, effects| match input {
+        Input::RunEnded(_) => effects.push(Effect::Store(StoreOp::WatchRemoved(W), None)),
+        Input::Command(token, _) => effects.push(Effect::Answer(token, Ok(Answer::Done))),
+        _ => {}
+    });
+    assert!(!come_together(&bench, 1).await);
+    bench.gathers.store(true, Ordering::SeqCst);
+    // A machine that gives us no time lets the moment pass.
+    let mut gathered = false;
+    for round in 1..100 {
+        gathered |= come_together(&bench, 10 * round).await;
+    }
+    assert!(gathered);
+    // They hold up no command, and are taken with it.
+    let submits = || bench.edges.calls.lock().unwrap().iter().filter(|call| matches!(call, Call::Submit(_))).count();
+    let before = submits();
+    bench.results.send(result(1)).await.unwrap();
+    assert_eq!(bench.handle.command(Command::Counters).await, Ok(Answer::Done));
+    assert_eq!(submits(), before + 1);
+    bench.gathers.store(false, Ordering::SeqCst);
+    assert!(!come_together(&bench, 1).await);
 }

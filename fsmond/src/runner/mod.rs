@@ -3,7 +3,7 @@
 //! To follow one run read `life` (on a thread of `followers`), and one worker `worker` (`workers`: those of a watch); around them are `environment`,
 //! `program` and `launch` (what is started), `leader`, `exit` and `stragglers` (its processes), `output` and `stdin` (its
 //! pipes), `handed` (the file that it finds open), `run_as`, `manners` and `trust` (as whom, how, and what root may run at
-//! all). `places` holds what waits for another to end. `inherited` keeps what the daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind. `mover` does
+//! all; `vouched`: what was found so a moment ago). `places` holds what waits for another to end. `inherited` keeps what the daemon was started with away from commands, and `leftovers` ends what an earlier daemon left behind. `mover` does
 //! what becomes of a file after its run. `beneath` is how a file below a root is reached.
 //!
 //! Never here: whether and when to run, how often to try again, what a result means. Never a shell. Never a signal to
@@ -28,7 +28,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
-use crate::edges::{Inbox, RunnerEdge};
+use crate::edges::{Inbox, Results, RunnerEdge};
 pub(crate) use doubt::doubt;
 use environment::Environment;
 use followers::Followers;
@@ -99,6 +99,7 @@ pub struct Runner {
 /// What all runs share.
 struct Shared {
     inbox: Inbox,
+    results: Results,
     options: RunnerOptions,
     base: Environment,
     running: Mutex<Running>,
@@ -156,14 +157,21 @@ impl Running {
 }
 
 impl Runner {
-    /// Makes ready to run commands; answers go to `inbox`. Must be called within a runtime, and before anything else
+    /// Makes ready to run commands; what comes of them goes to `results`, all other answers to `inbox`. Must be called within a runtime, and before anything else
     /// starts a process. Fails where the folder for output cannot be made.
-    pub fn start(inbox: Inbox, options: RunnerOptions) -> io::Result<Self> {
+    pub fn start(inbox: Inbox, results: Results, options: RunnerOptions) -> io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&options.output_dir)?;
         inherited::close_descriptors_on_exec()?;
         inherited::unignore_signals();
         let base = environment::base(&options.daemon_id);
-        let shared = Arc::new(Shared { inbox, options, base, running: Mutex::default(), moves: Mutex::default() });
+        let shared = Arc::new(Shared {
+            inbox,
+            results,
+            options,
+            base,
+            running: Mutex::default(),
+            moves: Mutex::default(),
+        });
         Ok(Self { shared, tasks: TaskTracker::new(), followers: Followers::new(), runtime: Handle::current() })
     }
 
@@ -218,8 +226,8 @@ impl RunnerEdge for Runner {
         }
     }
 
-    fn take_back(&mut self, watch: WatchId) {
-        let taken = self.shared.running().places.take_back(watch);
+    fn take_back(&mut self, watch: WatchId, only: Option<RunId>) {
+        let taken = self.shared.running().places.take_back(watch, only);
         for run in taken {
             self.answer(Input::RunTakenBack(run));
         }
@@ -320,7 +328,7 @@ async fn follow(first: Arc<SpawnRequest>, shared: Arc<Shared>, wish: watch::Rece
         let ended = supervise(request, &shared, wish).await;
         next = shared.running().next(watch);
         // The engine is gone only when nobody waits for an answer any more.
-        let _ = shared.inbox.send(ended).await;
+        let _ = shared.results.send(ended).await;
     }
 }
 

@@ -47,14 +47,21 @@ impl Places {
         None
     }
 
-    /// Those of this watch that wait are not to begin.
-    pub(super) fn take_back(&mut self, watch: WatchId) -> Vec<RunId> {
-        let of = self.watches.get_mut(&watch);
-        of.map_or_else(Vec::new, |of| of.waiting.drain(..).map(|request| request.run).collect())
+    /// Those of this watch that wait are not to begin, or only this one.
+    pub(super) fn take_back(&mut self, watch: WatchId, only: Option<RunId>) -> Vec<RunId> {
+        let Some(of) = self.watches.get_mut(&watch) else { return Vec::new() };
+        let is_meant = |request: &Arc<SpawnRequest>| only.is_none_or(|only| request.run == only);
+        let (taken, left) = of.waiting.drain(..).partition(is_meant);
+        of.waiting = left;
+        runs(taken)
     }
 
     /// None that waits is to begin.
     pub(super) fn take_back_all(&mut self) -> Vec<RunId> {
-        self.watches.values_mut().flat_map(|of| of.waiting.drain(..)).map(|request| request.run).collect()
+        self.watches.values_mut().flat_map(|of| runs(std::mem::take(&mut of.waiting))).collect()
     }
+}
+
+fn runs(requests: VecDeque<Arc<SpawnRequest>>) -> Vec<RunId> {
+    requests.into_iter().map(|request| request.run).collect()
 }

@@ -45,7 +45,7 @@ impl Bench {
         // Its own, since what is left of its runs is found by it, and tests run side by side.
         let daemon_id = root.path().display().to_string();
         let options = RunnerOptions::new(output_dir, daemon_id);
-        Self { root, output, runner: Runner::start(sender, options).unwrap(), inbox, next: 1 }
+        Self { root, output, runner: Runner::start(sender.clone(), sender, options).unwrap(), inbox, next: 1 }
     }
 
     fn root(&self) -> RawPath {

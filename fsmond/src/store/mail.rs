@@ -8,8 +8,6 @@ use fsmon_core::io::{Ack, StoreOp};
 
 /// How long operations that nobody waits for may gather.
 const LINGER: Duration = Duration::from_millis(20);
-/// How long the end of a run may wait for others: what is not stored when the daemon dies is run again.
-const RESULTS: Duration = Duration::from_millis(2);
 
 /// What was submitted together.
 pub(super) type Batch = Vec<(StoreOp, Option<Ack>)>;
@@ -18,7 +16,8 @@ pub(super) type Batch = Vec<(StoreOp, Option<Ack>)>;
 pub(super) fn patience(batch: &Batch) -> Duration {
     let of = |(operation, ack): &(StoreOp, Option<Ack>)| match operation {
         _ if ack.is_some() => Duration::ZERO,
-        StoreOp::RunEnd(_) => RESULTS,
+        // What is not stored when the daemon dies is run again.
+        StoreOp::RunEnd(_) => Duration::ZERO,
         _ => LINGER,
     };
     batch.iter().map(of).min().unwrap_or(LINGER)

@@ -18,7 +18,7 @@ impl Machine {
         for id in ids.into_iter().filter(|&id| id >= query.from.0) {
             let Some(watch) = self.watches.get(&id) else { continue };
             let from = if id == query.from.0 { query.from.1 } else { 0 };
-            if let Some(place) = watch.list_files(from, query, now, &mut left, &mut page.files) {
+            if let Some(place) = watch.list_files(from, query, now, &self.shared.runs, &mut left, &mut page.files) {
                 page.next = Some((id, place));
                 break;
             }

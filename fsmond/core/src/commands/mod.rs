@@ -81,16 +81,16 @@ impl Machine {
             Some(Promise::Done) => Answer::Done,
             Some(Promise::Count(count)) => Answer::Count(count),
             Some(Promise::Removed(removed)) => Answer::Removed(removed),
-            Some(Promise::Watches(ids)) => {
-                Answer::Watches(ids.iter().filter_map(|id| self.watches.get(id)).map(|w| w.status(now)).collect())
-            }
+            Some(Promise::Watches(ids)) => Answer::Watches(
+                ids.iter().filter_map(|id| self.watches.get(id)).map(|w| w.status(now, &self.shared.runs)).collect(),
+            ),
         };
         out.push(Effect::Answer(token, Ok(answer)));
     }
 
     fn show(&mut self, now: Now, watches: &[String]) -> Result<Outcome, ApiError> {
         let ids = self.find_all(watches)?;
-        let all = ids.iter().filter_map(|id| self.watches.get(id)).map(|w| w.status(now)).collect();
+        let all = ids.iter().filter_map(|id| self.watches.get(id)).map(|w| w.status(now, &self.shared.runs)).collect();
         Ok(Outcome::Now(Answer::Watches(all)))
     }
 

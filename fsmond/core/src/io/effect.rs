@@ -35,8 +35,9 @@ pub enum Effect {
     /// Start a command. Answered by [`super::Input::RunEnded`], or [`super::Input::RunVanished`]. Where as many of its watch run as
     /// its rules allow, it begins when one of them ends, in the order in which they were given.
     Spawn(Box<SpawnRequest>),
-    /// Commands of this watch that have not begun are not to. Each is answered by [`super::Input::RunTakenBack`].
-    TakeBack(WatchId),
+    /// Commands of this watch that have not begun are not to, or only this one. Each is answered by
+    /// [`super::Input::RunTakenBack`].
+    TakeBack(WatchId, Option<RunId>),
     /// End a running command: TERM, grace, KILL.
     EndRun(RunId),
     /// Move or delete a file after its run, if it is still the version that was processed. Answered by

@@ -1,8 +1,8 @@
 //! Starts that are recorded ahead, so that a place that becomes free waits neither for the disk nor for us.
 //!
 //! Where commands are over quickly, the next files' starts are recorded while all places are taken, many in one
-//! transaction. The very next ones, as many as there are places, are lent to the runner, which begins them as places become
-//! free; the others wait here. Until one begins nothing has happened for its file: news of that, and what a person decides
+//! transaction. The very next ones, as many as there are places and those of the next moment, are lent to the runner, which
+//! begins them as places become free; the others wait here. Until one begins nothing has happened for its file: news of that, and what a person decides
 //! about the watch, takes it back, and the file waits as if its start had never been recorded. So does one that waits longer
 //! than was expected, since it is told as started.
 //!
@@ -17,6 +17,7 @@ use fsmon_protocol::run::RunStatus;
 use super::Watch;
 use super::pending::{Pending, Stage, merge};
 use crate::io::{Effect, RunId};
+use crate::runs::Runs;
 use crate::shared::{Ctx, Shared};
 use crate::sweep::Verdict;
 
@@ -26,6 +27,11 @@ const MOST: u32 = 32;
 const PROOF: u32 = 4;
 /// So many wait here as are expected to begin within this, in milliseconds.
 const EXPECTED: u64 = 50;
+/// Beside one for each place so many are lent as are expected to begin within this, in milliseconds. The results of half of
+/// that may come together: see [`Watch::results_may_gather`].
+const SOON: u64 = 8;
+/// So many runs have to be expected within [`SOON`] to make it worth letting results gather.
+const BRISK: u32 = 4;
 /// When no run has ended for so long, in nanoseconds, what has not begun is taken back, and nothing more is recorded ahead.
 const PATIENCE: u64 = 200_000_000;
 
@@ -38,6 +44,8 @@ pub(super) struct Ahead {
     lent: VecDeque<RunId>,
     /// How many may wait here, as long as runs end.
     room: u32,
+    /// How many are expected to begin soon, as long as runs end.
+    soon: u32,
     /// How many runs in a row were quick.
     quick: u32,
     /// When a run ended last.
@@ -60,12 +68,11 @@ impl Ahead {
         self.lent.push_back(run);
     }
 
-    /// One that had a place, or was lent, has ended. Where it had begun, the next that is lent has its place now.
-    pub fn ended(&mut self, run: RunId) {
-        match self.lent.iter().position(|&lent| lent == run) {
-            Some(place) => drop(self.lent.remove(place)),
-            None => drop(self.lent.pop_front()),
-        }
+    /// One that had a place, or was lent, has ended. Where it had begun, the next that is lent has its place now. Returns
+    /// whether fewer are lent.
+    pub fn ended(&mut self, run: RunId) -> bool {
+        let place = self.lent.iter().position(|&lent| lent == run).unwrap_or(0);
+        self.lent.remove(place).is_some()
     }
 
     /// How many may wait here now.
@@ -76,10 +83,10 @@ impl Ahead {
     /// A command took so many milliseconds, and so many run at once. The more there were in a row that were quick, the more
     /// starts are recorded ahead.
     pub fn took(&mut self, ms: u64, places: u32, now: u64) {
-        let expected = u32::try_from(EXPECTED * u64::from(places) / ms.max(1)).unwrap_or(MOST);
-        self.quick = if expected > 0 { self.quick.saturating_add(1) } else { 0 };
+        let expected = |within: u64| u32::try_from(within * u64::from(places) / ms.max(1)).unwrap_or(MOST);
+        self.quick = if expected(EXPECTED) > 0 { self.quick.saturating_add(1) } else { 0 };
         let trusted = self.quick.checked_sub(PROOF).map_or(0, |more| 1 << more.min(MOST.ilog2()));
-        self.room = expected.min(trusted);
+        (self.room, self.soon) = (expected(EXPECTED).min(trusted), expected(SOON).min(trusted));
         self.moved = now;
     }
 }
@@ -101,11 +108,16 @@ impl Watch {
     /// How many starts may be lent to the runner.
     pub(super) fn may_lend(&self, ctx: &Ctx<'_>) -> u32 {
         let lends = !self.chooses_late() && !self.has_workers() && !ctx.shared.crowded;
-        if lends { self.ahead.room(ctx.now.mono).min(self.places()) } else { 0 }
+        if lends { self.ahead.room(ctx.now.mono).min(self.places().saturating_add(self.ahead.soon)) } else { 0 }
+    }
+
+    /// Whether the results of its runs may gather for half of [`SOON`]: enough is lent for as long, and many come.
+    pub fn results_may_gather(&self) -> bool {
+        self.ahead.soon >= BRISK && self.lent() > self.places()
     }
 
     /// How many are lent and have not begun.
-    pub(super) fn lent(&self) -> u32 {
+    pub fn lent(&self) -> u32 {
         u32::try_from(self.ahead.lent.len()).unwrap_or(u32::MAX)
     }
 
@@ -115,10 +127,11 @@ impl Watch {
     }
 
     /// A run is given a place, or where there is none, lent. It must not count among those that have one yet.
-    pub(super) fn give(&mut self, run: RunId, ctx: &Ctx<'_>) {
+    pub(super) fn give(&mut self, run: RunId, ctx: &mut Ctx<'_>) {
         self.breaker.started(run);
         if ctx.shared.runs.count(self.id) >= self.places() {
             self.ahead.lend(run);
+            ctx.shared.lent += 1;
         }
     }
 
@@ -139,7 +152,7 @@ impl Watch {
             self.taken_back(run, ctx);
         }
         if self.lent() > 0 {
-            ctx.out.push(Effect::TakeBack(self.id));
+            ctx.out.push(Effect::TakeBack(self.id, None));
         }
     }
 
@@ -150,7 +163,7 @@ impl Watch {
             self.ahead.waiting.remove(place);
             self.taken_back(run, ctx);
         } else if self.is_lent(run) {
-            ctx.out.push(Effect::TakeBack(self.id));
+            ctx.out.push(Effect::TakeBack(self.id, Some(run)));
         }
     }
 
@@ -195,16 +208,28 @@ impl Watch {
     pub(super) fn on_ahead_due(&mut self, ctx: &mut Ctx<'_>) {
         let Some(due) = self.ahead_deadline() else { return };
         if due <= ctx.now.mono || self.is_stopped() {
-            (self.ahead.room, self.ahead.quick, self.ahead.moved) = (0, 0, ctx.now.mono);
+            (self.ahead.room, self.ahead.soon, self.ahead.quick, self.ahead.moved) = (0, 0, 0, ctx.now.mono);
             self.take_back_all(ctx);
         }
     }
 
-    /// Where a pending file stands, for people: with a start that has not begun it waits for its place.
-    pub(super) fn stage_told(&self, pending: &Pending) -> Stage {
+    /// Whether the command of a run runs: it has a place, and its start is recorded.
+    fn has_begun(&self, run: RunId, runs: &Runs) -> bool {
+        runs.get(run).is_some_and(|run| run.placed && run.recorded) && !self.is_lent(run)
+    }
+
+    /// Where a pending file stands, for people: with a start that has not begun it waits.
+    pub(super) fn stage_told(&self, pending: &Pending, runs: &Runs) -> Stage {
         match pending.stage {
-            Stage::Running(run, _) if self.ahead.waiting.contains(&run) || self.is_lent(run) => Stage::Ready,
+            Stage::Running(run, _) if !self.has_begun(run, runs) => Stage::Ready,
             stage => stage,
         }
+    }
+
+    /// How many files commands run for.
+    pub(super) fn files_running(&self, runs: &Runs) -> u32 {
+        let waits = runs.of(self.id).into_iter().filter(|&run| !self.has_begun(run, runs));
+        let files = waits.filter_map(|run| runs.get(run)).map(|run| run.given().map_or(1, |given| given.members.len()));
+        self.pending.running().saturating_sub(u32::try_from(files.sum::<usize>()).unwrap_or(u32::MAX))
     }
 }

@@ -75,6 +75,8 @@ impl Watch {
     pub fn end(&mut self, kill: bool, ctx: &mut Ctx<'_>) -> (u64, u64) {
         self.take_back_all(ctx);
         let (running, lent) = (ctx.shared.runs.of(self.id), u64::from(self.lent()));
+        // Nobody counts here any more which of them begin.
+        ctx.shared.lent -= self.lent() as usize;
         if kill {
             ctx.out.extend(running.iter().copied().map(Effect::EndRun));
         }

@@ -60,7 +60,7 @@ impl Watch {
         let file = at.filter(|&at| at != ROOT && self.tree.node(at).file_type == FileType::File);
         let pending = file.and_then(|at| self.pending.get(at));
         let path = self.root_path.join(rel);
-        let (run, again) = match pending.map(|p| self.stage_told(p)) {
+        let (run, again) = match pending.map(|p| self.stage_told(p, &shared.runs)) {
             Some(Stage::Running(run, again)) => (Some(run), again),
             _ => (None, false),
         };
@@ -72,7 +72,7 @@ impl Watch {
             hidden: at.is_some_and(|at| self.tree.node(at).has(Flags::HIDDEN)),
             moving: self.is_moving(&path),
             unsettled: self.compares() || !self.settled(self.nearest_known(rel)),
-            file: file.map(|at| self.file_info(at, now)),
+            file: file.map(|at| self.file_info(at, now, &shared.runs)),
             waits: file.zip(pending).map_or_else(Vec::new, |(at, p)| self.waits(at, p, whole, shared, now)),
             run,
             again,
@@ -243,7 +243,7 @@ impl Watch {
 
     /// What a pending file waits for, in the order in which it would have to come.
     fn waits(&self, at: u32, pending: &Pending, whole: Option<&Stat>, shared: &Shared, now: Now) -> Vec<Waits> {
-        let (mut waits, stage) = (Vec::new(), self.stage_told(pending));
+        let (mut waits, stage) = (Vec::new(), self.stage_told(pending, &shared.runs));
         match stage {
             Stage::Running(..) | Stage::Leaving => return waits,
             Stage::Failed => return vec![Waits::Retry],
@@ -301,10 +301,21 @@ impl Watch {
         }
     }
 
+    /// Whether the file has a place, and waits only until that is recorded.
+    fn has_place_of_its_own(&self, at: u32, shared: &Shared) -> bool {
+        match self.pending.get(at).map(|pending| pending.stage) {
+            Some(Stage::Running(run, _)) => shared.runs.get(run).is_some_and(|run| run.placed) && !self.is_lent(run),
+            _ => false,
+        }
+    }
+
     /// Why one that is ready was not started yet.
     fn place_waits(&self, at: u32, shared: &Shared) -> Waits {
         if let Some(before) = self.pending.lanes.before(at) {
             return Waits::Lane(self.absolute(before));
+        }
+        if self.has_place_of_its_own(at, shared) {
+            return Waits::Turn;
         }
         if self.has_workers() {
             match self.places() {

@@ -8,6 +8,7 @@ use fsmon_protocol::file::{FileInfo, FileState};
 use super::Watch;
 use super::pending::{Pending, Stage};
 use crate::io::{FilesQuery, Now, WatchId};
+use crate::runs::Runs;
 use crate::tree::Flags;
 
 impl Watch {
@@ -18,6 +19,7 @@ impl Watch {
         from: u32,
         query: &FilesQuery,
         now: Now,
+        runs: &Runs,
         left: &mut u32,
         files: &mut Vec<(WatchId, u32, FileInfo)>,
     ) -> Option<u32> {
@@ -31,22 +33,22 @@ impl Watch {
                 continue;
             };
             let pending = self.pending.get(at).filter(|_| node.has(Flags::PENDING));
-            if query.states.is_empty() || query.states.contains(&self.file_state(pending)) {
-                files.push((self.id, at, self.file_info(at, now)));
+            if query.states.is_empty() || query.states.contains(&self.file_state(pending, runs)) {
+                files.push((self.id, at, self.file_info(at, now, runs)));
             }
         }
         None
     }
 
     /// What is known of the file at this place.
-    pub fn file_info(&self, at: u32, now: Now) -> FileInfo {
+    pub fn file_info(&self, at: u32, now: Now, runs: &Runs) -> FileInfo {
         let pending = self.pending.get(at).filter(|pending| pending.stage != Stage::Leaving);
         let due = pending.map(|p| p.due).filter(|&due| due != u64::MAX);
         FileInfo {
             watch: Arc::clone(&self.name),
             path: self.absolute(at),
             file_type: self.tree.node(at).file_type,
-            state: self.file_state(pending),
+            state: self.file_state(pending, runs),
             kind: pending.map(|p| p.kind),
             attempts: pending.map_or(0, |p| p.attempts),
             due: due.map(|due| now.wall.plus(Duration::from_nanos(due.saturating_sub(now.mono)))),
@@ -56,8 +58,8 @@ impl Watch {
         }
     }
 
-    fn file_state(&self, pending: Option<&Pending>) -> FileState {
-        match pending.map(|pending| self.stage_told(pending)) {
+    fn file_state(&self, pending: Option<&Pending>, runs: &Runs) -> FileState {
+        match pending.map(|pending| self.stage_told(pending, runs)) {
             None | Some(Stage::Leaving) => FileState::Clean,
             Some(Stage::Settling | Stage::Checking) => FileState::Settling,
             Some(Stage::Ready | Stage::Paced) => FileState::Ready,

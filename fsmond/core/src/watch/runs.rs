@@ -54,8 +54,8 @@ impl Watch {
     /// Records the end of a run and what follows for its files.
     pub(super) fn end_run(&mut self, id: RunId, status: RunStatus, ended: Option<&RunEnded>, ctx: &mut Ctx<'_>) {
         let Some(run) = ctx.shared.runs.remove(id) else { return };
-        if run.placed {
-            self.ahead.ended(id);
+        if run.placed && self.ahead.ended(id) {
+            ctx.shared.lent -= 1;
         }
         let ms = ended.map(|e| e.ms);
         let turned = self.note_result(id, status, ctx);

@@ -7,6 +7,7 @@ use fsmon_protocol::status::{GapInfo, Progress, WatchState, WatchStatus};
 use super::reconcile::OpenGap;
 use super::{Root, Watch};
 use crate::io::Now;
+use crate::runs::Runs;
 
 /// So many occurrences to come are told.
 const DATES: usize = 5;
@@ -19,7 +20,7 @@ impl Watch {
     }
 
     /// Its state as of now.
-    pub fn status(&self, now: Now) -> WatchStatus {
+    pub fn status(&self, now: Now, runs: &Runs) -> WatchStatus {
         let scan = self.scan.as_ref().map(|scan| Progress {
             looked: scan.looked,
             folders: scan.folders,
@@ -36,7 +37,7 @@ impl Watch {
             folders: self.tree.folders(),
             armed: self.armed,
             pending: self.pending.pending(),
-            running: u64::from(self.pending.running().saturating_sub(self.ahead.waiting() + self.lent())),
+            running: u64::from(self.files_running(runs)),
             failed: self.pending.failed(),
             transient: self.transient,
             unchanged: self.processed.unchanged,

@@ -308,7 +308,7 @@ impl Daemon {
                         self.begin(&request);
                     }
                 }
-                Effect::TakeBack(_) => self.taken_back.extend(self.waiting.drain(..).map(|request| request.run)),
+                Effect::TakeBack(_, only) => self.take_back(only),
                 Effect::PutAway(request) => self.leaving.push_back(request),
                 Effect::Close(_) => {
                     // What is under way may still be answered; what is not yet begun is not.

@@ -53,10 +53,13 @@ async fn they_begin_in_order_as_places_become_free() {
 async fn those_that_are_taken_back_do_not_begin() {
     let mut bench = Bench::new();
     let [first, second, third] = three(&mut bench).await;
-    bench.runner.take_back(WatchId(8));
-    bench.runner.take_back(WatchId(7));
-    taken_back(&mut bench, &[second, third]).await;
-    bench.runner.take_back(WatchId(7));
+    bench.runner.take_back(WatchId(8), None);
+    bench.runner.take_back(WatchId(7), Some(first));
+    bench.runner.take_back(WatchId(7), Some(third));
+    taken_back(&mut bench, &[third]).await;
+    bench.runner.take_back(WatchId(7), None);
+    taken_back(&mut bench, &[second]).await;
+    bench.runner.take_back(WatchId(7), None);
     go(&bench);
     assert_eq!(bench.ended().await.run, first);
     assert_eq!(order(&bench), "1\n");

@@ -49,9 +49,12 @@ impl Commands {
         Ok((run, began, next.and_then(|next| self.waiting.remove(next))))
     }
 
-    /// Those of this watch that wait are not to begin.
-    pub fn take_back(&mut self, watch: WatchId) {
-        let (taken, left): (VecDeque<_>, _) = self.waiting.drain(..).partition(|request| request.watch == watch);
+    /// Those of this watch that wait are not to begin, or only this one.
+    pub fn take_back(&mut self, watch: WatchId, only: Option<u64>) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (taken, left): (VecDeque<_>, _) = waiting
+            .into_iter()
+            .partition(|request| request.watch == watch && only.is_none_or(|only| request.run == only));
         self.taken_back.extend(taken.into_iter().map(|request| request.run));
         self.waiting = left;
     }

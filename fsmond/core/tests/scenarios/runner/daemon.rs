@@ -209,7 +209,7 @@ impl Daemon {
                     self.store.push_back((op, ack));
                 }
                 Effect::Spawn(request) => self.spawn(request)?,
-                Effect::TakeBack(watch) => self.commands.take_back(watch),
+                Effect::TakeBack(watch, only) => self.commands.take_back(watch, only),
                 Effect::PutAway(request) => self.moves.push_back(request),
                 Effect::EndRun(run) => {
                     let path = self.commands.path(run).unwrap_or_default();

@@ -1,6 +1,8 @@
 //! Commands as the runner has them: those that run, those that wait for one of them to end, and how they end.
 
-use fsmon_core::io::{Input, RunEnded, SpawnRequest};
+use std::collections::VecDeque;
+
+use fsmon_core::io::{Input, RunEnded, RunId, SpawnRequest};
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::{Dedupe, Mode};
@@ -22,6 +24,15 @@ impl Daemon {
         let beside = self.running.values().flatten().any(alike);
         assert!(!beside, "seed {}: two of one lane: {request:?}\n{}", self.seed, self.story());
         self.running.insert(request.run, given);
+    }
+
+    /// Those that wait are not to begin, or only this one.
+    pub(super) fn take_back(&mut self, only: Option<RunId>) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (taken, left): (VecDeque<_>, _) =
+            waiting.into_iter().partition(|request| only.is_none_or(|only| request.run == only));
+        self.taken_back.extend(taken.into_iter().map(|request| request.run));
+        self.waiting = left;
     }
 
     /// Hears of one that was taken back.
