@@ -20,7 +20,8 @@ pub(crate) fn doubt(root: &Path, rules: &Rules) -> Option<String> {
     let environment = environment::of_watch(&environment::base(""), rules, account.as_ref());
     let uid = account.as_ref().map(|account| account.uid.as_raw());
     let file = program::check(name, environment::folder(rules, root), &environment);
-    let trusted =
-        file.and_then(|file| if trust::matters() { trust::check_program(Path::new(&file), uid) } else { Ok(()) });
-    trusted.err()
+    match file {
+        Ok(file) if trust::matters() => trust::check_program(Path::new(&file), uid).err(),
+        other => other.err(),
+    }
 }

@@ -13,6 +13,7 @@ use super::environment::Environment;
 use super::handed::Handed;
 use super::leader::Leader;
 use super::run_as::Account;
+use super::vouched::Vouched;
 use super::{manners, program, trust};
 
 /// What is to be started.
@@ -24,6 +25,7 @@ pub(super) struct Launch<'a> {
     pub(super) rules: &'a Rules,
     /// The file that it is handed open.
     pub(super) handed: Option<&'a Handed>,
+    pub(super) vouched: &'a Vouched,
 }
 
 /// Why it was not started.
@@ -75,7 +77,8 @@ impl Launch<'_> {
         let name = self.argv.first().ok_or("the watch has no command")?;
         let file = program::find(name, self.folder, self.environment)?;
         if trust::matters() {
-            trust::check_program(Path::new(&file), self.account.map(|account| account.uid.as_raw()))?;
+            let (file, user) = (Path::new(&file), self.account.map(|account| account.uid.as_raw()));
+            self.vouched.or(file, user, || trust::check_program(file, user))?;
         }
         let Ends { stdin, stdout, stderr } = ends()?;
         let mut command = Command::new(&file);

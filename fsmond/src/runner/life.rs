@@ -14,6 +14,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,13 +232,17 @@ pub(super) fn by_itself(status: io::Result<ExitStatus>) -> Outcome {
 }
 
 /// Refuses to run as root where others could put something else in the place of a file.
-fn check_places(request: &SpawnRequest) -> Result<(), String> {
+fn check_places(request: &SpawnRequest, shared: &Shared) -> Result<(), String> {
     let root = request.root.as_path();
+    let Some(files) = batch_of(request) else {
+        let rel = request.rel.as_path();
+        let folder = root.join(rel.parent().unwrap_or(Path::new("")));
+        return shared.vouched.or(&folder, None, || trust::Trusted::root(root)?.check(rel));
+    };
     let mut trusted = trust::Trusted::root(root)?;
-    let Some(files) = batch_of(request) else { return trusted.check(request.rel.as_path()) };
     files.iter().try_for_each(|file| {
         let path = file.path.as_path();
-        trusted.check(path.strip_prefix(root).unwrap_or(path))
+        trusted.check(path.strip_prefix(root).unwrap_or(path)).map(|_there| ())
     })
 }
 
@@ -259,7 +264,7 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, NotStarted>
     let account = request.rules.run_as.as_deref().map(Account::find).transpose()?;
     let environment = environment::of_run(&shared.base, request, account.as_ref());
     if trust::matters() && account.is_none() {
-        check_places(request)?;
+        check_places(request, shared)?;
     }
     let handed = Handed::of(request)?;
     let launch = Launch {
@@ -269,6 +274,7 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, NotStarted>
         account: account.as_ref(),
         rules: &request.rules,
         handed: handed.as_ref(),
+        vouched: &shared.vouched,
     };
     let mut pipes = None;
     let leader = launch.start(|| {
@@ -276,7 +282,7 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, NotStarted>
         let path = shared.options.output_dir.join(request.run.to_string());
         let output = Capture::new(OwnedFd::from(reader), path, request.rules.output_max.0).map_err(no_pipe)?;
         let (stdin, feed) = match stdin_of(request) {
-            None => (Stdio::null(), None),
+            None => (handed::nothing(), None),
             Some(lines) => {
                 let (reader, writer) = io::pipe().map_err(no_pipe)?;
                 let feed = Feed::new(OwnedFd::from(writer), lines).map_err(no_pipe)?;

@@ -35,6 +35,7 @@ use followers::Followers;
 pub(crate) use handed::keep_number;
 use life::End;
 use places::Places;
+use vouched::Vouched;
 use workers::{Pool, Wish};
 
 mod beneath;
@@ -61,6 +62,7 @@ mod stragglers;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trust;
+mod vouched;
 mod worker;
 mod workers;
 
@@ -102,6 +104,7 @@ struct Shared {
     results: Results,
     options: RunnerOptions,
     base: Environment,
+    vouched: Vouched,
     running: Mutex<Running>,
     moves: Mutex<HashMap<WatchId, Arc<Semaphore>>>,
 }
@@ -169,6 +172,7 @@ impl Runner {
             results,
             options,
             base,
+            vouched: Vouched::default(),
             running: Mutex::default(),
             moves: Mutex::default(),
         });

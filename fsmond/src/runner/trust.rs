@@ -1,9 +1,10 @@
 //! What a daemon of root may run, and where: only what nobody else could put something else in place of.
 //!
 //! A command as root on a path that others can change is theirs: between our look and its work a folder can become a
-//! link to `/etc`. So such a command needs `--run-as`. Paths are looked at from the top down: as long as each folder
-//! can only be changed by those who are trusted, what is below it stays what was looked at.
+//! link to `/etc`. So such a command needs `--run-as`. Paths are looked at from the top down, through links too: as long
+//! as each folder and link can only be changed by those who are trusted, what is below it stays what was looked at.
 
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -11,9 +12,12 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
 use fsmon_protocol::RawPath;
+use rustix::io::Errno;
 
 const WRITABLE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
+/// As many as Linux follows on the way to one place.
+const MOST_LINKS: u32 = 40;
 
 /// Whether this is a daemon of root with others around whom it has to mind.
 pub(crate) fn matters() -> bool {
@@ -32,7 +36,7 @@ fn is_alone() -> bool {
 /// Refuses to run a command of root on the file `rel` of this root, if others can write to the root, or to a folder
 /// above or below it on the way to the file.
 pub(crate) fn check_place(root: &Path, rel: &Path) -> Result<(), String> {
-    Trusted::root(root)?.check(rel)
+    Trusted::root(root)?.check(rel).map(|_there| ())
 }
 
 /// A root that nobody else can change, as it was just now. For files that are given out together.
@@ -45,21 +49,20 @@ pub(super) struct Trusted {
 impl Trusted {
     /// This root, if nobody else can write to it or above it.
     pub(super) fn root(root: &Path) -> Result<Self, String> {
-        let way = down_to(root).map_err(|(place, error)| unseen(&place, &error))?;
+        let (root, way) = down_to(root).map_err(|(place, error)| unseen(&place, &error))?;
         for Step { place, level, facts } in &way {
-            if let Some(who) = who_else(facts, &[0], *level != Level::Last) {
+            if let Some(who) = who_else(facts, &[0], *level) {
                 return Err(refusal(place, &who));
             }
         }
-        let root = way.into_iter().next_back().map_or_else(|| root.to_owned(), |step| step.place);
         Ok(Self { root, folder: PathBuf::new() })
     }
 
-    /// Refuses a file that somebody else can write to a folder on the way to.
-    pub(super) fn check(&mut self, rel: &Path) -> Result<(), String> {
+    /// Refuses a file that somebody else can write to a folder on the way to. Returns whether that folder is there.
+    pub(super) fn check(&mut self, rel: &Path) -> Result<bool, String> {
         let folder = rel.parent().unwrap_or(Path::new(""));
         if folder == self.folder {
-            return Ok(());
+            return Ok(true);
         }
         let mut place = self.root.clone();
         for part in folder {
@@ -67,15 +70,15 @@ impl Trusted {
             let facts = match fs::symlink_metadata(&place) {
                 Ok(facts) => facts,
                 // A command for what was deleted: what is gone can't be anything else.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
                 Err(error) => return Err(unseen(&place, &error)),
             };
-            if let Some(who) = who_else(&facts, &[0], false) {
+            if let Some(who) = who_else(&facts, &[0], Level::Last) {
                 return Err(refusal(&place, &who));
             }
         }
         folder.clone_into(&mut self.folder);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -87,78 +90,90 @@ fn refusal(place: &Path, who: &str) -> String {
     )
 }
 
-/// Refuses a program that others than root, and than the user it is to run as, could change.
-pub(super) fn check_program(file: &Path, run_as: Option<u32>) -> Result<(), String> {
-    let way = match down_to(file) {
+/// Refuses a program that others than root, and than the user it is to run as, could change. Returns whether it is there.
+pub(super) fn check_program(file: &Path, run_as: Option<u32>) -> Result<bool, String> {
+    let (file, way) = match down_to(file) {
         Ok(way) => way,
         // What is not there is told by the start itself, in better words.
         Err((_, error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(());
+            return Ok(false);
         }
         Err((place, error)) => return Err(unseen(&place, &error)),
     };
     let trusted: Vec<u32> = [Some(0), run_as].into_iter().flatten().collect();
-    let file = way.last().map_or(file, |step| &step.place);
     for Step { place, level, facts } in &way {
-        if let Some(who) = who_else(facts, &trusted, *level != Level::Last) {
-            let (place, file) = (RawPath::from(place.as_path()), RawPath::from(file));
+        if let Some(who) = who_else(facts, &trusted, *level) {
+            let (place, file) = (RawPath::from(place.as_path()), RawPath::from(file.as_path()));
             return Err(format!(
                 "the program {file} is not run by root: {place} can be changed by {who}; give it to root and take away \
                  the right to write (chmod go-w), or give --run-as USER"
             ));
         }
     }
-    Ok(())
+    Ok(true)
 }
 
-/// Where on a path something is.
+/// What something on the way to a place is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
     Above,
+    /// Whoever owns it, or can change the folder it is in, decides where it leads.
+    Link,
     Last,
 }
 
-/// One folder on the way to something, or it itself.
+/// One folder or link on the way to something, or it itself.
 struct Step {
     place: PathBuf,
     level: Level,
     facts: Metadata,
 }
 
-/// Every folder from the top down to what `path` leads to, and that itself: none of them is a link. An error comes with where
-/// it is.
-fn down_to(path: &Path) -> Result<Vec<Step>, (PathBuf, io::Error)> {
-    let plain = path.is_absolute() && path.components().all(|part| part != Component::ParentDir);
-    if plain && let Some(way) = walk(path)? {
-        return Ok(way);
+/// What `path` leads to, without a link on the way; and everything from the top down to it that decides where it leads, itself
+/// included. An error comes with where it is.
+fn down_to(path: &Path) -> Result<(PathBuf, Vec<Step>), (PathBuf, io::Error)> {
+    let (mut way, mut place, mut links) = (Vec::new(), PathBuf::new(), 0);
+    let whole = std::path::absolute(path).map_err(|error| (path.to_owned(), error))?;
+    let mut left = parts(&whole);
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            // What is above was looked at on the way down.
+            place.pop();
+            continue;
+        }
+        place.push(part);
+        let facts = fs::symlink_metadata(&place).map_err(|error| (place.clone(), error))?;
+        let is_link = facts.is_symlink();
+        way.push(Step { place: place.clone(), level: if is_link { Level::Link } else { Level::Above }, facts });
+        if is_link {
+            links += 1;
+            if links > MOST_LINKS {
+                return Err((place, Errno::LOOP.into()));
+            }
+            let target = fs::read_link(&place).map_err(|error| (place.clone(), error))?;
+            left.extend(parts(&target));
+            place.pop();
+        }
     }
-    let real = fs::canonicalize(path).map_err(|error| (path.to_owned(), error))?;
-    let way = walk(&real)?;
-    way.ok_or_else(|| (real, io::Error::other("a link has come on its way just now")))
+    if let Some(last) = way.iter_mut().rfind(|step| step.place == place) {
+        last.level = Level::Last;
+    }
+    Ok((place, way))
 }
 
-/// The same; none, where there is a link on the way.
-fn walk(path: &Path) -> Result<Option<Vec<Step>>, (PathBuf, io::Error)> {
-    let mut way = Vec::new();
-    for place in path.ancestors().collect::<Vec<_>>().into_iter().rev() {
-        let level = if place == path { Level::Last } else { Level::Above };
-        let facts = fs::symlink_metadata(place).map_err(|error| (place.to_owned(), error))?;
-        if facts.is_symlink() {
-            return Ok(None);
-        }
-        way.push(Step { place: place.to_owned(), level, facts });
-    }
-    Ok(Some(way))
+/// The parts of a path, the first one last.
+fn parts(path: &Path) -> Vec<OsString> {
+    path.components().filter(|part| *part != Component::CurDir).rev().map(|part| part.as_os_str().to_owned()).collect()
 }
 
 /// Who beside those trusted can change it. In a sticky folder others can't take away what is not theirs, which counts
-/// where what matters in it is looked at next.
-fn who_else(facts: &Metadata, trusted: &[u32], may_be_sticky: bool) -> Option<String> {
+/// where what matters in it is looked at next. The mode of a link says nothing.
+fn who_else(facts: &Metadata, trusted: &[u32], level: Level) -> Option<String> {
     let mode = facts.mode();
     if !trusted.contains(&facts.uid()) {
         return Some(format!("user {}", facts.uid()));
     }
-    if may_be_sticky && mode & STICKY != 0 {
+    if level == Level::Link || (level == Level::Above && mode & STICKY != 0) {
         return None;
     }
     match mode & WRITABLE {
@@ -175,7 +190,7 @@ fn unseen(path: &Path, error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
 
     use super::*;
 
@@ -224,6 +239,19 @@ mod tests {
         check_place(&root.join("sticky/below"), Path::new("f")).unwrap();
         symlink(root.join("open/below"), top.path().join("link")).unwrap();
         assert!(check_place(&top.path().join("link"), Path::new("f")).is_err());
+        // Whoever can put another link in the place of one decides where it leads; in a sticky folder its owner can.
+        let (own, open, sticky) = (root.join("own"), root.join("open/link"), root.join("sticky/link"));
+        for link in [&open, &sticky] {
+            symlink(&own, link).unwrap();
+        }
+        assert!(check_place(&open, Path::new("f")).unwrap_err().contains("open can be changed by everybody"));
+        check_place(&sticky, Path::new("f")).unwrap();
+        lchown(&sticky, Some(4711), None).unwrap();
+        assert!(check_place(&sticky, Path::new("f")).unwrap_err().contains("link can be changed by user 4711"));
+        symlink("../own", root.join("group/up")).unwrap();
+        assert!(check_place(&root.join("group/up"), Path::new("f")).unwrap_err().contains("group 4712"));
+        symlink("round", root.join("round")).unwrap();
+        assert!(check_place(&root.join("round"), Path::new("f")).unwrap_err().contains("can't be told"));
         chown(&root, Some(4711), None).unwrap();
         assert!(check("own/f").unwrap_err().contains("user 4711"));
     }

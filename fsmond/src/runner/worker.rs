@@ -159,7 +159,7 @@ fn start(
     let mut pipes = None;
     let rules = &request.rules;
     let (environment, account) = (&environment, account.as_ref());
-    let launch = Launch { argv: &argv, folder, environment, account, rules, handed: None };
+    let launch = Launch { argv: &argv, folder, environment, account, rules, handed: None, vouched: &shared.vouched };
     let leader = launch.start(|| {
         let (stdin, lines) = io::pipe().map_err(no_pipe)?;
         let (answers, stdout) = io::pipe().map_err(no_pipe)?;
@@ -230,7 +230,7 @@ impl Worker<'_> {
         let checked = tokio::task::spawn_blocking(move || {
             let mut root = trust::Trusted::root(root.as_path());
             let mut check = |request: &SpawnRequest| match &mut root {
-                Ok(root) => root.check(request.rel.as_path()),
+                Ok(root) => root.check(request.rel.as_path()).map(|_there| ()),
                 Err(why) => Err(why.clone()),
             };
             taken.into_iter().map(|request| (check(&request), request)).collect::<Vec<_>>()
