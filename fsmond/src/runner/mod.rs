@@ -186,7 +186,7 @@ impl Runner {
         let ended: Vec<(RunId, String)> = {
             let mut running = self.shared.running();
             running.stop = Some(deadline);
-            running.places.take_back_all().into_iter().for_each(|run| self.answer(Input::RunTakenBack(run)));
+            self.taken_back(running.places.take_back_all());
             let now = Instant::now();
             running.runs.values().for_each(|control| control.end(now, Some(deadline)));
             for pool in &running.pools {
@@ -224,17 +224,13 @@ impl RunnerEdge for Runner {
             self.answer(Input::RunEnded(workers::without_output(run, Outcome::NotStarted(why))));
             // Nobody would begin what waits for its place.
             let mut running = self.shared.running();
-            while let Some(next) = running.places.pass_on(watch) {
-                self.answer(Input::RunTakenBack(next.run));
-            }
+            self.taken_back(std::iter::from_fn(|| running.places.pass_on(watch)).map(|next| next.run));
         }
     }
 
     fn take_back(&mut self, watch: WatchId, only: Option<RunId>) {
         let taken = self.shared.running().places.take_back(watch, only);
-        for run in taken {
-            self.answer(Input::RunTakenBack(run));
-        }
+        self.taken_back(taken);
     }
 
     fn end(&mut self, run: RunId) {
@@ -283,6 +279,11 @@ impl Runner {
             return;
         }
         self.answer(Input::RunEnded(workers::without_output(request.run, Outcome::Interrupted)));
+    }
+
+    /// The answers about runs that were taken back.
+    fn taken_back(&self, runs: impl IntoIterator<Item = RunId>) {
+        runs.into_iter().for_each(|run| self.answer(Input::RunTakenBack(run)));
     }
 
     /// The answer about a run that never began.

@@ -36,7 +36,7 @@ fn is_alone() -> bool {
 /// Refuses to run a command of root on the file `rel` of this root, if others can write to the root, or to a folder
 /// above or below it on the way to the file.
 pub(crate) fn check_place(root: &Path, rel: &Path) -> Result<(), String> {
-    Trusted::root(root)?.check(rel).map(|_there| ())
+    Trusted::root(root)?.check(rel)
 }
 
 /// A root that nobody else can change, as it was just now. For files that are given out together.
@@ -58,11 +58,11 @@ impl Trusted {
         Ok(Self { root, folder: PathBuf::new() })
     }
 
-    /// Refuses a file that somebody else can write to a folder on the way to. Returns whether that folder is there.
-    pub(super) fn check(&mut self, rel: &Path) -> Result<bool, String> {
+    /// Refuses a file that somebody else can write to a folder on the way to.
+    pub(super) fn check(&mut self, rel: &Path) -> Result<(), String> {
         let folder = rel.parent().unwrap_or(Path::new(""));
         if folder == self.folder {
-            return Ok(true);
+            return Ok(());
         }
         let mut place = self.root.clone();
         for part in folder {
@@ -70,7 +70,7 @@ impl Trusted {
             let facts = match fs::symlink_metadata(&place) {
                 Ok(facts) => facts,
                 // A command for what was deleted: what is gone can't be anything else.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(error) => return Err(unseen(&place, &error)),
             };
             if let Some(who) = who_else(&facts, &[0], Level::Last) {
@@ -78,7 +78,7 @@ impl Trusted {
             }
         }
         folder.clone_into(&mut self.folder);
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -90,13 +90,13 @@ fn refusal(place: &Path, who: &str) -> String {
     )
 }
 
-/// Refuses a program that others than root, and than the user it is to run as, could change. Returns whether it is there.
-pub(super) fn check_program(file: &Path, run_as: Option<u32>) -> Result<bool, String> {
+/// Refuses a program that others than root, and than the user it is to run as, could change.
+pub(super) fn check_program(file: &Path, run_as: Option<u32>) -> Result<(), String> {
     let (file, way) = match down_to(file) {
         Ok(way) => way,
         // What is not there is told by the start itself, in better words.
         Err((_, error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(false);
+            return Ok(());
         }
         Err((place, error)) => return Err(unseen(&place, &error)),
     };
@@ -110,7 +110,7 @@ pub(super) fn check_program(file: &Path, run_as: Option<u32>) -> Result<bool, St
             ));
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// What something on the way to a place is.

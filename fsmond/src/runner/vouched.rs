@@ -1,49 +1,73 @@
-//! What was found to be safe for root a moment ago, so that one command after another does not look at the same folders.
+//! What was found to be safe for root a moment ago, so that one command after another does not look at every folder and link
+//! above the same place.
 //!
 //! Nobody whom [`super::trust`] does not trust could have changed such a place since: that is what was found. Only root, or
-//! the user a program runs as, can have opened it to others meanwhile, and that is seen a moment later. What was not there is
-//! never remembered: anybody may put something there.
+//! the user a program runs as, can have moved it away or opened it to others meanwhile. So one look has to show that what is
+//! there now is the same, belongs to the same and can be written by the same. What was not there is never remembered.
 
 use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long it is remembered.
+/// How long it is remembered: what is above a place may have been opened by root meanwhile.
 const KEPT: Duration = Duration::from_millis(100);
 /// So many places at most.
 const MOST: usize = 64;
 
-/// Places, and beside root the user who may change them.
-type Safe = HashMap<(PathBuf, Option<u32>), Instant>;
+/// A place, and beside root the user who may change it.
+type Place = (PathBuf, Option<u32>);
 
-/// Places that were found to be safe.
+/// What was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    owner: (u32, u32),
+    mode: u32,
+}
+
+impl Identity {
+    /// Of what the path leads to; none, where it leads nowhere.
+    fn of(path: &Path) -> Option<Self> {
+        let facts = fs::metadata(path).ok()?;
+        let owner = (facts.uid(), facts.gid());
+        Some(Self { device: facts.dev(), inode: facts.ino(), owner, mode: facts.mode() })
+    }
+}
+
+/// Places that were found to be safe, and when.
 #[derive(Debug, Default)]
-pub(super) struct Vouched(Mutex<Safe>);
+pub(super) struct Vouched(Mutex<HashMap<Place, (Identity, Instant)>>);
 
 impl Vouched {
-    /// Looks at a place, unless it was found to be safe a moment ago. `look` says whether it is there, and why it is not safe.
+    /// Has `look` look at a place, unless that found it safe a moment ago. It says why the place is not safe.
     pub(super) fn or(
         &self,
-        place: &Path,
+        path: &Path,
         user: Option<u32>,
-        look: impl FnOnce() -> Result<bool, String>,
+        look: impl FnOnce() -> Result<(), String>,
     ) -> Result<(), String> {
-        let (key, now) = ((place.to_owned(), user), Instant::now());
-        if self.lock().get(&key).is_some_and(|&found| now < found + KEPT) {
+        let (place, now, there) = ((path.to_owned(), user), Instant::now(), Identity::of(path));
+        let known = self.lock().get(&place).copied().filter(|&(_, found)| now < found + KEPT);
+        if there.is_some() && there == known.map(|(identity, _)| identity) {
             return Ok(());
         }
-        if look()? {
+        look()?;
+        // It was taken before the look: should another be there by now, it is looked at again.
+        if let Some(there) = there {
             let mut safe = self.lock();
             if safe.len() >= MOST {
                 safe.clear();
             }
-            safe.insert(key, now);
+            safe.insert(place, (there, now));
         }
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Safe> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, (Identity, Instant)>> {
         // Nothing that is done under this lock can leave it half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,38 +75,52 @@ impl Vouched {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
-    fn only_what_was_found_safe_and_is_there_is_not_looked_at_again() {
+    fn only_what_was_found_safe_and_is_still_the_same_is_not_looked_at_again() {
+        let top = tempfile::tempdir().unwrap();
+        let folder = top.path().join("folder");
         let vouched = Vouched::default();
-        let place = Path::new("/a");
-        let looked = |user, found: Result<bool, String>| {
+        let looked = |user, found: Result<(), String>| {
+            // As if it had been found just now, however slow the machine is.
+            vouched.lock().values_mut().for_each(|(_, found)| *found = Instant::now() + Duration::from_secs(600));
             let mut looked = false;
-            let _ = vouched.or(place, user, || {
+            let _ = vouched.or(&folder, user, || {
                 looked = true;
                 found
             });
             looked
         };
+        assert!(looked(None, Ok(())) && looked(None, Ok(())), "it is not there");
+        fs::create_dir(&folder).unwrap();
         assert!(looked(None, Err("no".into())));
-        assert!(looked(None, Ok(false)));
-        assert!(looked(None, Ok(true)));
-        assert!(looked(Some(4711), Ok(true)), "another user is trusted there");
-        // What was found so long ago counts no more.
-        vouched.lock().values_mut().for_each(|found| *found -= KEPT);
-        assert!(looked(None, Ok(false)));
-        // As long as it counts, nothing is looked at.
-        vouched.lock().insert((place.to_owned(), None), Instant::now() + Duration::from_secs(600));
-        assert!(!looked(None, Ok(true)));
+        assert!(looked(None, Ok(())));
+        assert!(!looked(None, Ok(())));
+        assert!(looked(Some(4711), Ok(())), "another user is trusted there");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(looked(None, Err("no".into())));
+        assert!(looked(None, Ok(())));
+        fs::rename(&folder, top.path().join("away")).unwrap();
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(looked(None, Ok(())), "it is another one");
     }
 
     #[test]
-    fn it_does_not_grow() {
+    fn it_is_not_remembered_for_long_and_does_not_grow() {
         let vouched = Vouched::default();
+        let top = tempfile::tempdir().unwrap();
         for n in 0..10 * MOST {
-            vouched.or(&PathBuf::from(n.to_string()), None, || Ok(true)).unwrap();
+            let folder = top.path().join(n.to_string());
+            fs::create_dir(&folder).unwrap();
+            vouched.or(&folder, None, || Ok(())).unwrap();
         }
         assert!(vouched.lock().len() <= MOST);
+        vouched.lock().values_mut().for_each(|(_, found)| *found -= KEPT);
+        let last = top.path().join((10 * MOST - 1).to_string());
+        assert!(vouched.or(&last, None, || Err("it was looked at".into())).is_err());
     }
 }

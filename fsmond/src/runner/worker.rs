@@ -230,7 +230,7 @@ impl Worker<'_> {
         let checked = tokio::task::spawn_blocking(move || {
             let mut root = trust::Trusted::root(root.as_path());
             let mut check = |request: &SpawnRequest| match &mut root {
-                Ok(root) => root.check(request.rel.as_path()).map(|_there| ()),
+                Ok(root) => root.check(request.rel.as_path()),
                 Err(why) => Err(why.clone()),
             };
             taken.into_iter().map(|request| (check(&request), request)).collect::<Vec<_>>()

@@ -2,9 +2,9 @@
 //!
 //! Where commands are over quickly, the next files' starts are recorded while all places are taken, many in one
 //! transaction. The very next ones, as many as there are places and those of the next moment, are lent to the runner, which
-//! begins them as places become free; the others wait here. Until one begins nothing has happened for its file: news of that, and what a person decides
-//! about the watch, takes it back, and the file waits as if its start had never been recorded. So does one that waits longer
-//! than was expected, since it is told as started.
+//! begins them as places become free; the others wait here. Until one begins nothing has happened for its file: news of
+//! that, and what a person decides about the watch, takes it back, and the file waits as if its start had never been
+//! recorded. So does one that waits longer than was expected, since it is told as started.
 //!
 //! Only for files with a run of their own and without an order or lanes: there the next one is chosen when its place is
 //! free, and not before.
