@@ -61,7 +61,7 @@ pub trait StoreEdge: Send {
 /// Running commands.
 pub trait RunnerEdge: Send {
     /// Starts a command; [`Input::RunEnded`] comes exactly once, also if it could not be started, or in its place
-    /// [`Input::RunVanished`].
+    /// [`Input::RunVanished`] or [`Input::RunPutOff`].
     fn spawn(&mut self, request: Box<SpawnRequest>);
     /// See [`fsmon_core::Effect::TakeBack`].
     fn take_back(&mut self, watch: WatchId, only: Option<RunId>);

@@ -268,6 +268,28 @@ fn without_descriptors_it_neither_dies_nor_spins_and_answers_afterwards() {
 }
 
 #[test]
+fn a_start_for_which_there_are_no_descriptors_is_put_off_and_uses_no_attempt() {
+    if programs::installed("prlimit").is_none() {
+        println!("skipped: prlimit is not installed");
+        return;
+    }
+    let wrapper = ["prlimit", "--nofile=40:40"].map(String::from).to_vec();
+    let config = Some("[daemon]\nmax-runs = 16\n".to_owned());
+    let d = Daemon::start_with(DaemonOptions { config, wrapper, ..Default::default() });
+    let job = d.job_script("sleep 0.2");
+    let all = files(&d, "f", 60);
+    // More at once than there are descriptors for.
+    let options = ["--existing", "run", "--concurrency", "16", "--retries", "0", "--backoff", "100ms"];
+    d.add(&options, &[&job.command()]);
+    d.until("all are done", || all.iter().all(|path| job.is_done(path)));
+    d.wait_idle("data");
+    each_once(&job, &all);
+    assert_eq!(d.show("data")["failed"], 0);
+    let runs = d.ok(["runs", "--json", "-n", "1000"]).json();
+    assert!(runs.iter().any(|run| run["status"] == "later"), "none was put off, so this test shows nothing");
+}
+
+#[test]
 fn a_console_that_nobody_reads_holds_nothing_up() {
     let d = Daemon::prepare(DaemonOptions::default());
     let mut command = d.fsmond();

@@ -249,6 +249,9 @@ impl Machine {
                 }
             }
             Input::RunVanished(run) => self.not_begun(now, run, out, Watch::on_run_vanished),
+            Input::RunPutOff(run, why) => {
+                self.not_begun(now, run, out, |watch, run, ctx| watch.on_run_put_off(run, why, ctx));
+            }
             Input::RunTakenBack(run) => self.not_begun(now, run, out, Watch::taken_back),
             Input::PutAway { watch, node, result } => {
                 self.with(watch, now, out, |watch, ctx| watch.on_put_away(node, result, ctx));

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use fsmon_protocol::spec::Rules;
+use rustix::io::Errno;
 
 use super::environment::Environment;
 use super::handed::Handed;
@@ -33,8 +34,20 @@ pub(super) struct Launch<'a> {
 pub(super) enum NotStarted {
     /// The file that it was to be handed is gone.
     Vanished,
+    /// The machine, or a limit, gives no more just now: descriptors, processes, memory. In a sentence.
+    Short(String),
     /// In a sentence.
     Because(String),
+}
+
+impl NotStarted {
+    /// For this error, in that sentence.
+    fn of(error: &io::Error, why: String) -> Self {
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::MFILE | Errno::NFILE | Errno::AGAIN | Errno::NOMEM) => Self::Short(why),
+            _ => Self::Because(why),
+        }
+    }
 }
 
 impl From<String> for NotStarted {
@@ -47,7 +60,7 @@ impl From<NotStarted> for String {
     fn from(why: NotStarted) -> Self {
         match why {
             NotStarted::Vanished => "the file that it was to be handed is gone".to_owned(),
-            NotStarted::Because(why) => why,
+            NotStarted::Short(why) | NotStarted::Because(why) => why,
         }
     }
 }
@@ -65,15 +78,15 @@ pub(super) struct Ends {
     pub(super) stderr: PipeWriter,
 }
 
-/// Why a pipe could not be had, in a sentence.
+/// Why a pipe could not be had.
 #[allow(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
-pub(super) fn no_pipe(error: io::Error) -> String {
-    format!("no pipe can be made for it: {error}; see the limits on open files")
+pub(super) fn no_pipe(error: io::Error) -> NotStarted {
+    NotStarted::of(&error, format!("no pipe can be made for it: {error}; see the limits on open files"))
 }
 
 impl Launch<'_> {
     /// Starts it; blocks. Needs a runtime.
-    pub(super) fn start(&self, ends: impl FnOnce() -> Result<Ends, String>) -> Result<Leader, NotStarted> {
+    pub(super) fn start(&self, ends: impl FnOnce() -> Result<Ends, NotStarted>) -> Result<Leader, NotStarted> {
         let name = self.argv.first().ok_or("the watch has no command")?;
         let file = program::find(name, self.folder, self.environment)?;
         if trust::matters() {
@@ -96,15 +109,15 @@ impl Launch<'_> {
         }
         command.stdin(stdin).stdout(stdout).stderr(stderr);
         Leader::start(&mut command).map_err(|error| {
-            let why = match self.handed.and_then(|handed| handed.explain(&error)) {
-                Some(NotStarted::Vanished) => return NotStarted::Vanished,
-                Some(NotStarted::Because(why)) => why,
-                None => program::explain(&error, &file, self.folder),
-            };
-            NotStarted::Because(match self.account {
-                Some(account) => format!("as user {}: {why}", account.uid),
-                None => why,
-            })
+            let as_whom = self.account.map(|account| format!("as user {}: ", account.uid)).unwrap_or_default();
+            match self.handed.and_then(|handed| handed.explain(&error)) {
+                Some(NotStarted::Because(why)) => NotStarted::Because(format!("{as_whom}{why}")),
+                Some(other) => other,
+                None => {
+                    let why = program::explain(&error, &file, self.folder);
+                    NotStarted::of(&error, format!("{as_whom}{why}"))
+                }
+            }
         })
     }
 }

@@ -19,7 +19,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fsmon_core::io::{RunEnded, RunId, SpawnRequest};
+use fsmon_core::io::{Input, RunEnded, RunId, SpawnRequest};
 use fsmon_core::template::{self, Values};
 use fsmon_protocol::run::Outcome;
 use rustix::process::Pid;
@@ -55,16 +55,17 @@ struct Started {
     feed: Option<Feed>,
 }
 
-/// Runs one command to its end; none, where its file was gone before it could be started. Blocks while it is started and
-/// while output is written: on a thread of its own.
+/// Runs one command to its end, and gives the answer about it. Blocks while it is started and while output is written: on a
+/// thread of its own.
 pub(super) async fn run(
     request: Arc<SpawnRequest>,
     shared: Arc<Shared>,
     mut wish: watch::Receiver<Option<End>>,
-) -> Option<RunEnded> {
+) -> Input {
     let run = request.run;
-    let ended =
-        |outcome, ms, (output_bytes, output_dropped)| Some(RunEnded { run, outcome, ms, output_bytes, output_dropped });
+    let ended = |outcome, ms, (output_bytes, output_dropped)| {
+        Input::RunEnded(RunEnded { run, outcome, ms, output_bytes, output_dropped })
+    };
     if wish.borrow().is_some() {
         return ended(Outcome::Interrupted, 0, (0, 0));
     }
@@ -73,7 +74,8 @@ pub(super) async fn run(
     let (timeout, grace) = (request.rules.timeout.0, request.rules.grace.0);
     let Started { mut leader, mut output, feed } = match start(&request, &shared) {
         Ok(started) => started,
-        Err(NotStarted::Vanished) => return None,
+        Err(NotStarted::Vanished) => return Input::RunVanished(run),
+        Err(NotStarted::Short(why)) => return Input::RunPutOff(run, why),
         Err(NotStarted::Because(why)) => return ended(Outcome::NotStarted(why), 0, (0, 0)),
     };
     let mut limit = Limit { grace, ending: None, killed: false };

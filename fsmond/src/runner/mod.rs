@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fsmon_core::Input;
-use fsmon_core::io::{Change, PutAway, PutAwayRequest, RunEnded, RunId, SpawnRequest, WatchId, WorkersRequest};
+use fsmon_core::io::{Change, PutAway, PutAwayRequest, RunId, SpawnRequest, WatchId, WorkersRequest};
 use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::Mode;
 use futures::FutureExt;
@@ -221,7 +221,7 @@ impl RunnerEdge for Runner {
         if let Err(error) = self.followers.follow(lives) {
             self.shared.running().runs.remove(&run);
             let why = format!("no thread can be started for it: {error}; see the limits on processes and open files");
-            self.answer(Input::RunEnded(workers::without_output(run, Outcome::NotStarted(why))));
+            self.answer(Input::RunPutOff(run, why));
             // Nobody would begin what waits for its place.
             let mut running = self.shared.running();
             self.taken_back(std::iter::from_fn(|| running.places.pass_on(watch)).map(|next| next.run));
@@ -344,11 +344,11 @@ async fn supervise(request: Arc<SpawnRequest>, shared: &Arc<Shared>, wish: watch
     let ended = life.await.unwrap_or_else(|_panic| {
         // Its processes were killed when the leader was dropped.
         let outcome = Outcome::NotStarted("a bug in fsmond ended this run: see the log".into());
-        Some(RunEnded { run, outcome, ms: 0, output_bytes: 0, output_dropped: 0 })
+        Input::RunEnded(workers::without_output(run, outcome))
     });
     debug!(run, ?ended, "run ended");
     shared.running().runs.remove(&run);
-    ended.map_or(Input::RunVanished(run), Input::RunEnded)
+    ended
 }
 
 /// The files of a batch; none where the run is for one file, or for the whole watch.

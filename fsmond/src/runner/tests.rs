@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use fsmon_core::io::{Change, WatchId};
+use fsmon_core::io::{Change, RunEnded, WatchId};
 use fsmon_protocol::event::EventKind;
 use fsmon_protocol::run::Trigger;
 use fsmon_protocol::spec::{Mode, Options, Rules, Stdin, Umask};

@@ -32,8 +32,8 @@ pub enum Effect {
     /// Store something. Operations are stored in order; where there is an ack, [`super::Input::Stored`] brings it back
     /// once the operation is durable.
     Store(StoreOp, Option<Ack>),
-    /// Start a command. Answered by [`super::Input::RunEnded`], or [`super::Input::RunVanished`]. Where as many of its watch run as
-    /// its rules allow, it begins when one of them ends, in the order in which they were given.
+    /// Start a command. Answered by [`super::Input::RunEnded`], [`super::Input::RunVanished`] or [`super::Input::RunPutOff`]. Where
+    /// as many of its watch run as its rules allow, it begins when one of them ends, in the order in which they were given.
     Spawn(Box<SpawnRequest>),
     /// Commands of this watch that have not begun are not to, or only this one. Each is answered by
     /// [`super::Input::RunTakenBack`].

@@ -39,6 +39,9 @@ pub enum Input {
     RunEnded(RunEnded),
     /// A command was not started: its file was gone when it was to be opened for it.
     RunVanished(RunId),
+    /// A command was not started: the machine, or a limit, gave no descriptors, processes or memory for it, which is no fault
+    /// of its file. Why, in a sentence.
+    RunPutOff(RunId, String),
     /// A command was not started: it was taken back before there was a place for it.
     RunTakenBack(RunId),
     /// The answer to [`super::Effect::PutAway`].

@@ -46,6 +46,12 @@ impl Watch {
         self.end_run(ended.run, status, Some(ended), ctx);
     }
 
+    /// A command was not started, for want of what has nothing to do with its file.
+    pub fn on_run_put_off(&mut self, run: RunId, why: String, ctx: &mut Ctx<'_>) {
+        let ended = RunEnded { run, outcome: Outcome::NotStarted(why), ms: 0, output_bytes: 0, output_dropped: 0 };
+        self.end_run(run, RunStatus::Later, Some(&ended), ctx);
+    }
+
     /// A command was not started, since its file was gone when it was to be opened.
     pub fn on_run_vanished(&mut self, id: RunId, ctx: &mut Ctx<'_>) {
         self.end_run(id, RunStatus::Vanished, None, ctx);
@@ -68,8 +74,8 @@ impl Watch {
         store_end(id, &run, status, ended, ack, ctx);
         self.ledger.upto = ctx.shared.next_seq - 1;
         if run.given().is_none() {
-            if let Some(ms) = ms {
-                self.ahead.took(ms, self.places(), ctx.now.mono);
+            if let Some(ended) = ended.filter(|ended| !matches!(ended.outcome, Outcome::NotStarted(_))) {
+                self.ahead.took(ended.ms, self.places(), ctx.now.mono);
             }
             self.end_file(id, run.node, status, ms, ctx);
         }

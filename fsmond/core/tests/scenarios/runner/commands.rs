@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use fsmon_core::io::{SpawnRequest, WatchId};
 use fsmon_protocol::RawPath;
+use fsmon_protocol::run::Outcome;
 use fsmon_protocol::spec::Mode;
 
 /// All commands of a daemon.
@@ -68,6 +69,15 @@ impl Commands {
     pub fn path(&self, run: u64) -> Option<String> {
         self.running.get(&run).map(|(request, _)| request.rel.text().into_owned())
     }
+}
+
+/// What comes of a command.
+pub enum End {
+    Ran(Outcome),
+    /// It did not begin: its file was gone.
+    Vanished,
+    /// It did not begin: there were no descriptors.
+    PutOff,
 }
 
 /// The files that a command is given.

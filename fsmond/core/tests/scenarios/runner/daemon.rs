@@ -13,12 +13,11 @@ use fsmon_core::io::{
 use fsmon_core::{Machine, Numbers};
 use fsmon_protocol::ApiError;
 use fsmon_protocol::fingerprint::{FileType, Fingerprint};
-use fsmon_protocol::run::Outcome as Ended;
 use fsmon_protocol::spec::{After, Backend, Options};
 use fsmon_protocol::status::Workers;
 use fsmon_protocol::units::Timestamp;
 
-use crate::commands::Commands;
+use crate::commands::{Commands, End};
 use crate::disk::Disk;
 use crate::outcome::{Frame, Outcome};
 use crate::store::Stored;
@@ -474,15 +473,19 @@ impl Daemon {
         Ok(true)
     }
 
-    /// Ends the command that runs for this file, or for a batch with it; none: it could not be started, for want of it.
-    pub fn end_run(&mut self, path: &str, outcome: Option<Ended>) -> Result<(), String> {
+    /// Ends the command that runs for this file, or for a batch with it, or says that it did not begin.
+    pub fn end_run(&mut self, path: &str, how: End) -> Result<(), String> {
         let (run, began, next) = self.commands.end(path)?;
         let ms = (self.mono - began) / 1_000_000;
         if let Some(next) = next {
             self.begin(next)?;
         }
         let ended = |outcome| RunEnded { run, outcome, ms, output_bytes: 0, output_dropped: 0 };
-        self.step(outcome.map_or(Input::RunVanished(run), |outcome| Input::RunEnded(ended(outcome))))?;
+        self.step(match how {
+            End::Ran(outcome) => Input::RunEnded(ended(outcome)),
+            End::Vanished => Input::RunVanished(run),
+            End::PutOff => Input::RunPutOff(run, "no descriptors".into()),
+        })?;
         self.pump()
     }
 

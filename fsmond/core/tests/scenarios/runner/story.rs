@@ -12,6 +12,7 @@ use fsmon_protocol::spec::{Options, WatchSpec};
 use fsmon_protocol::status::DefinedBy;
 use fsmon_protocol::units::SpanOrOff;
 
+use crate::commands::End;
 use crate::daemon::{Daemon, WALL};
 use crate::outcome::Outcome;
 use crate::words::{again, options_from, shown, span, span_since_start};
@@ -421,11 +422,12 @@ impl Story {
                 None,
             ),
             ("breaks", _) => Ended::WorkerFailed("exit 1".to_owned()),
-            ("vanished", _) => return self.daemon.end_run(&self.full(path), None),
+            ("vanished", _) => return self.daemon.end_run(&self.full(path), End::Vanished),
+            ("put-off", _) => return self.daemon.end_run(&self.full(path), End::PutOff),
             ("unstarted", _) => Ended::NotStarted("no such program".to_owned()),
             (other, _) => return Err(format!("no command ends by '{other}'")),
         };
-        self.daemon.end_run(&self.full(path), Some(outcome))
+        self.daemon.end_run(&self.full(path), End::Ran(outcome))
     }
 
     /// `up WATCH 1/2`: so many of its workers are there.

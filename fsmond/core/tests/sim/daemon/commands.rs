@@ -75,8 +75,15 @@ impl Daemon {
         let ms = if run.is_multiple_of(8) { 100 } else { 1 };
         let ended = RunEnded { run, outcome, ms, output_bytes: 0, output_dropped: 0 };
         // Or it is not even started.
-        let vanished = gone && self.sort.mode == Mode::Each && run.is_multiple_of(2);
-        self.step(disk, if vanished { Input::RunVanished(run) } else { Input::RunEnded(ended) });
+        let unstarted = !well && self.sort.mode == Mode::Each;
+        self.step(
+            disk,
+            match run % 3 {
+                0 if unstarted && gone => Input::RunVanished(run),
+                1 if unstarted => Input::RunPutOff(run, "no descriptors".into()),
+                _ => Input::RunEnded(ended),
+            },
+        );
         true
     }
 }
