@@ -317,7 +317,11 @@ impl Machine {
 
     /// Starts what is ready, and records ahead what may follow.
     fn start_runs(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.shared.crowded = !self.shared.has_room() && self.watches.values().any(|w| w.lacks_room(&self.shared));
+        let waits = !self.shared.has_room() && self.watches.values().any(|w| w.lacks_room(&self.shared));
+        self.shared.crowded = waits || self.shared.has_too_many();
+        for watch in self.watches.values_mut() {
+            watch.hurry(self.shared.crowded, now.mono);
+        }
         self.take_places(now, out);
         for watch in self.watches.values_mut() {
             watch.record_ahead(&mut Ctx { now, out, shared: &mut self.shared });

@@ -25,7 +25,7 @@ pub struct Shared {
     pub lent: usize,
     /// How many commands run at once over all watches.
     pub max_runs: u32,
-    /// Whether a watch waits for a place that other watches' commands have.
+    /// Whether a watch waits for a place that other watches' commands have, or there are more commands than places by now.
     pub crowded: bool,
     /// Sweeps, those of late included.
     pub sweeps: Sweeps,
@@ -61,6 +61,11 @@ impl Shared {
     /// Whether there is room for one more command.
     pub fn has_room(&self) -> bool {
         self.runs.commands() - self.lent < self.max_runs as usize
+    }
+
+    /// Whether more commands run than may by now.
+    pub fn has_too_many(&self) -> bool {
+        self.runs.commands() - self.lent > self.max_runs as usize
     }
 }
 

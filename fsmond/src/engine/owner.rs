@@ -33,7 +33,7 @@ const STORE_RECHECK: Duration = Duration::from_millis(5);
 /// How soon it is seen that a watch is stuck and no longer holds up hints.
 const STUCK_RECHECK: Duration = Duration::from_millis(500);
 /// How long results may gather. What is not stored when the daemon dies is run again, so not for long.
-const GATHER: Duration = Duration::from_millis(4);
+const GATHER: Duration = Duration::from_millis(6);
 /// The shortest sleep before a deadline that is in the past although it was just ticked.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 

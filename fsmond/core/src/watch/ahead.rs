@@ -29,19 +29,30 @@ const PROOF: u32 = 4;
 const EXPECTED: u64 = 50;
 /// Beside one for each place so many are lent as are expected to begin within this, in milliseconds. The results of half of
 /// that may come together: see [`Watch::results_may_gather`].
-const SOON: u64 = 8;
+const SOON: u64 = 12;
 /// So many runs have to be expected within [`SOON`] to make it worth letting results gather.
 const BRISK: u32 = 4;
-/// When no run has ended for so long, in nanoseconds, what has not begun is taken back, and nothing more is recorded ahead.
+/// What has not begun for so long since it was recorded, in nanoseconds, is taken back, and for as long nothing more is
+/// recorded ahead.
 const PATIENCE: u64 = 200_000_000;
+/// The same, since others have been waiting for a place: by now what is lent should have begun, and ended.
+const HURRY: u64 = 10_000_000;
+
+/// A start that has not begun.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    run: RunId,
+    /// Since when it has been waiting.
+    since: u64,
+}
 
 /// The starts of one watch that are recorded, or being recorded, and have not begun.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     /// Those that wait here, in the order in which they begin.
-    waiting: VecDeque<RunId>,
+    waiting: VecDeque<Start>,
     /// Those that are lent, or will be once they are durable, in the same order. All of them come before those that wait here.
-    lent: VecDeque<RunId>,
+    lent: VecDeque<Start>,
     /// How many may wait here, as long as runs end.
     room: u32,
     /// How many are expected to begin soon, as long as runs end.
@@ -50,6 +61,8 @@ pub(super) struct Ahead {
     quick: u32,
     /// When a run ended last.
     moved: u64,
+    /// Since when others have been waiting for a place.
+    hurry: Option<u64>,
 }
 
 impl Ahead {
@@ -60,18 +73,13 @@ impl Ahead {
 
     /// The next one to begin, which waits here no more.
     pub fn next(&mut self) -> Option<RunId> {
-        self.waiting.pop_front()
-    }
-
-    /// It is lent.
-    pub fn lend(&mut self, run: RunId) {
-        self.lent.push_back(run);
+        self.waiting.pop_front().map(|start| start.run)
     }
 
     /// One that had a place, or was lent, has ended. Where it had begun, the next that is lent has its place now. Returns
     /// whether fewer are lent.
     pub fn ended(&mut self, run: RunId) -> bool {
-        let place = self.lent.iter().position(|&lent| lent == run).unwrap_or(0);
+        let place = self.lent.iter().position(|lent| lent.run == run).unwrap_or(0);
         self.lent.remove(place).is_some()
     }
 
@@ -101,8 +109,13 @@ impl Watch {
         while self.ahead.waiting() < room
             && let Some(run) = self.record_next(false, ctx)
         {
-            self.ahead.waiting.push_back(run);
+            self.ahead.waiting.push_back(Start { run, since: ctx.now.mono });
         }
+    }
+
+    /// Others wait for a place, or wait no more: what is lent is not to keep it from them for long.
+    pub fn hurry(&mut self, others_wait: bool, now: u64) {
+        self.ahead.hurry = others_wait.then(|| self.ahead.hurry.unwrap_or(now));
     }
 
     /// How many starts may be lent to the runner.
@@ -123,14 +136,14 @@ impl Watch {
 
     /// Whether this one is lent and has not begun.
     pub(super) fn is_lent(&self, run: RunId) -> bool {
-        self.ahead.lent.contains(&run)
+        self.ahead.lent.iter().any(|lent| lent.run == run)
     }
 
     /// A run is given a place, or where there is none, lent. It must not count among those that have one yet.
     pub(super) fn give(&mut self, run: RunId, ctx: &mut Ctx<'_>) {
         self.breaker.started(run);
         if ctx.shared.runs.count(self.id) >= self.places() {
-            self.ahead.lend(run);
+            self.ahead.lent.push_back(Start { run, since: ctx.now.mono });
             ctx.shared.lent += 1;
         }
     }
@@ -159,12 +172,26 @@ impl Watch {
     /// News of a file: its start is taken back, if it has one that has not begun.
     pub(super) fn take_back(&mut self, at: u32, ctx: &mut Ctx<'_>) {
         let Some(Stage::Running(run, _)) = self.pending.get(at).map(|pending| pending.stage) else { return };
-        if let Some(place) = self.ahead.waiting.iter().position(|&waiting| waiting == run) {
+        if let Some(place) = self.ahead.waiting.iter().position(|waiting| waiting.run == run) {
             self.ahead.waiting.remove(place);
             self.taken_back(run, ctx);
         } else if self.is_lent(run) {
             ctx.out.push(Effect::TakeBack(self.id, Some(run)));
         }
+    }
+
+    /// The file is being written: its start is taken back, if it has one that has not begun, and what is written counts as
+    /// news of it, though nobody has looked yet.
+    pub(super) fn keep_from_beginning(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        let Some(Stage::Running(run, _)) = self.pending.get(at).map(|pending| pending.stage) else { return };
+        if self.has_begun(run, &ctx.shared.runs) {
+            return;
+        }
+        if let Some(pending) = self.pending.get_mut(at) {
+            pending.changed = ctx.now.mono;
+        }
+        self.pending.set_stage(at, Stage::Running(run, true), u64::MAX);
+        self.take_back(at, ctx);
     }
 
     /// A start was taken back before it began. The file settles from its last change on, if it has changed meanwhile.
@@ -200,21 +227,27 @@ impl Watch {
 
     /// When what has not begun is taken back.
     pub(super) fn ahead_deadline(&self) -> Option<u64> {
-        let waits = !self.ahead.waiting.is_empty() || self.lent() > 0;
-        waits.then(|| self.ahead.moved.saturating_add(PATIENCE))
+        let oldest = self.ahead.lent.front().or(self.ahead.waiting.front())?;
+        let hurried = self.ahead.hurry.map(|since| since.saturating_add(HURRY));
+        let due = oldest.since.saturating_add(PATIENCE);
+        Some(hurried.map_or(due, |hurried| hurried.min(due)))
     }
 
     /// What was expected to begin by now and has not is taken back, and what may not begin any more.
     pub(super) fn on_ahead_due(&mut self, ctx: &mut Ctx<'_>) {
         let Some(due) = self.ahead_deadline() else { return };
         if due <= ctx.now.mono || self.is_stopped() {
-            (self.ahead.room, self.ahead.soon, self.ahead.quick, self.ahead.moved) = (0, 0, 0, ctx.now.mono);
+            let now = ctx.now.mono;
+            (self.ahead.room, self.ahead.soon, self.ahead.quick, self.ahead.moved) = (0, 0, 0, now);
             self.take_back_all(ctx);
+            // Those that are lent stay until the runner has answered, or the store.
+            self.ahead.hurry = self.ahead.hurry.map(|_| now);
+            self.ahead.lent.iter_mut().for_each(|lent| lent.since = now);
         }
     }
 
     /// Whether the command of a run runs: it has a place, and its start is recorded.
-    fn has_begun(&self, run: RunId, runs: &Runs) -> bool {
+    pub(super) fn has_begun(&self, run: RunId, runs: &Runs) -> bool {
         runs.get(run).is_some_and(|run| run.placed && run.recorded) && !self.is_lent(run)
     }
 

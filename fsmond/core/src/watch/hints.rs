@@ -130,13 +130,15 @@ impl Watch {
             NameHint::Something | NameHint::MovedFrom(_) | NameHint::MovedTo(_) => (Told::SOMETHING, When::Soon),
         };
         if how == NameHint::Modified && node.has(Flags::PENDING) {
-            self.unsettle(at, ctx.now.mono);
+            self.unsettle(at, ctx);
         }
         self.suspect(at, told, when, ctx);
     }
 
     /// A pending file is being written again: it does not run before it has settled anew.
-    fn unsettle(&mut self, at: u32, now: u64) {
+    fn unsettle(&mut self, at: u32, ctx: &mut Ctx<'_>) {
+        let now = ctx.now.mono;
+        self.keep_from_beginning(at, ctx);
         let Some(pending) = self.pending.get(at) else { return };
         let due = now.saturating_add(self.rules.open_quiet.nanos());
         // A file that is written all the time moves its due time once a second, not at each write.

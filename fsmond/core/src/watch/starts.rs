@@ -129,7 +129,7 @@ impl Watch {
             self.end_run(id, RunStatus::Interrupted, None, ctx);
             return;
         }
-        if self.is_lent(id) && (self.has_news(id, ctx) || !self.may_start(ctx)) {
+        if self.is_being_written(id, ctx) || (self.is_lent(id) && (self.has_news(id, ctx) || !self.may_start(ctx))) {
             self.taken_back(id, ctx);
             return;
         }
@@ -164,6 +164,15 @@ impl Watch {
     fn has_news(&self, id: RunId, ctx: &Ctx<'_>) -> bool {
         let at = ctx.shared.runs.get(id).and_then(|run| self.tree.place(run.node));
         at.and_then(|at| self.pending.get(at)).is_none_or(|pending| pending.stage != Stage::Running(id, false))
+    }
+
+    /// Whether the file of a run was written since, and is still open.
+    fn is_being_written(&self, id: RunId, ctx: &Ctx<'_>) -> bool {
+        let at = ctx.shared.runs.get(id).and_then(|run| self.tree.place(run.node));
+        at.is_some_and(|at| {
+            let stage = self.pending.get(at).map(|pending| pending.stage);
+            stage == Some(Stage::Running(id, true)) && self.tree.node(at).has(Flags::OPEN)
+        })
     }
 
     /// Whether it still makes runs of this sort.
