@@ -14,7 +14,7 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use fsmon_core::io::SpawnRequest;
@@ -40,9 +40,6 @@ const THROUGH: OFlags = OFlags::RDONLY;
 const FILE: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// What keeps the number.
-static KEPT: OnceLock<Option<File>> = OnceLock::new();
-
 /// From here on the numbers of errors are ours: this, the step on the way times [`STEP`], and the system's error.
 const OURS: i32 = 1 << 30;
 /// More than any error of a system.
@@ -55,14 +52,9 @@ const LAST_STEP: usize = (1 << 17) - 1;
 /// Keeps the number from being given to anything else for as long as this process lives. In a new process it is taken
 /// without asking: there must be nothing there that its start needs. To be called before anything is opened.
 pub(crate) fn keep_number() {
+    static KEPT: OnceLock<Option<File>> = OnceLock::new();
     // The lowest free number is taken. Where that is not ours, whoever started us has put something there, and it stays.
     KEPT.get_or_init(|| File::open("/dev/null").ok().filter(|file| file.as_raw_fd() == NUMBER));
-}
-
-/// Nothing to read. What keeps the number is just that, and a copy of it is cheaper than to open it anew.
-pub(super) fn nothing() -> Stdio {
-    let kept = KEPT.get().and_then(Option::as_ref).and_then(|file| file.try_clone().ok());
-    kept.map_or_else(Stdio::null, Stdio::from)
 }
 
 /// The file of a run and how it is reached, ready for a process in which nothing can be allocated.

@@ -91,7 +91,7 @@ impl Launch<'_> {
         let file = program::find(name, self.folder, self.environment)?;
         if trust::matters() {
             let (file, user) = (Path::new(&file), self.account.map(|account| account.uid.as_raw()));
-            self.vouched.or(file, user, || trust::check_program(file, user))?;
+            self.vouched.or(file, file, user, || trust::check_program(file, user))?;
         }
         let Ends { stdin, stdout, stderr } = ends()?;
         let mut command = Command::new(&file);

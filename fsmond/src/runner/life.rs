@@ -239,7 +239,7 @@ fn check_places(request: &SpawnRequest, shared: &Shared) -> Result<(), String> {
     let Some(files) = batch_of(request) else {
         let rel = request.rel.as_path();
         let folder = root.join(rel.parent().unwrap_or(Path::new("")));
-        return shared.vouched.or(&folder, None, || trust::Trusted::root(root)?.check(rel));
+        return shared.vouched.or(root, &folder, None, || trust::Trusted::root(root)?.check(rel));
     };
     let mut trusted = trust::Trusted::root(root)?;
     files.iter().try_for_each(|file| {
@@ -284,7 +284,7 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, NotStarted>
         let path = shared.options.output_dir.join(request.run.to_string());
         let output = Capture::new(OwnedFd::from(reader), path, request.rules.output_max.0).map_err(no_pipe)?;
         let (stdin, feed) = match stdin_of(request) {
-            None => (handed::nothing(), None),
+            None => (Stdio::null(), None),
             Some(lines) => {
                 let (reader, writer) = io::pipe().map_err(no_pipe)?;
                 let feed = Feed::new(OwnedFd::from(writer), lines).map_err(no_pipe)?;

@@ -49,12 +49,13 @@ pub(super) struct Trusted {
 impl Trusted {
     /// This root, if nobody else can write to it or above it.
     pub(super) fn root(root: &Path) -> Result<Self, String> {
-        let (root, way) = down_to(root).map_err(|(place, error)| unseen(&place, &error))?;
-        for Step { place, level, facts } in &way {
+        let Way { steps, end } = down_to(root);
+        for Step { place, level, facts } in &steps {
             if let Some(who) = who_else(facts, &[0], *level) {
                 return Err(refusal(place, &who));
             }
         }
+        let root = end.map_err(|(place, error)| unseen(&place, &error))?;
         Ok(Self { root, folder: PathBuf::new() })
     }
 
@@ -92,25 +93,25 @@ fn refusal(place: &Path, who: &str) -> String {
 
 /// Refuses a program that others than root, and than the user it is to run as, could change.
 pub(super) fn check_program(file: &Path, run_as: Option<u32>) -> Result<(), String> {
-    let (file, way) = match down_to(file) {
-        Ok(way) => way,
-        // What is not there is told by the start itself, in better words.
-        Err((_, error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(());
-        }
-        Err((place, error)) => return Err(unseen(&place, &error)),
-    };
+    let Way { steps, end } = down_to(file);
     let trusted: Vec<u32> = [Some(0), run_as].into_iter().flatten().collect();
-    for Step { place, level, facts } in &way {
+    for Step { place, level, facts } in &steps {
         if let Some(who) = who_else(facts, &trusted, *level) {
-            let (place, file) = (RawPath::from(place.as_path()), RawPath::from(file.as_path()));
+            let file = end.as_deref().unwrap_or(file);
+            let (place, file) = (RawPath::from(place.as_path()), RawPath::from(file));
             return Err(format!(
                 "the program {file} is not run by root: {place} can be changed by {who}; give it to root and take away \
                  the right to write (chmod go-w), or give --run-as USER"
             ));
         }
     }
-    Ok(())
+    match end {
+        // What is not there, and nobody else can put there, is told by the start itself, in better words.
+        Err((_, error)) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(unseen(file, &error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What something on the way to a place is.
@@ -129,12 +130,33 @@ struct Step {
     facts: Metadata,
 }
 
-/// What `path` leads to, without a link on the way; and everything from the top down to it that decides where it leads, itself
-/// included. An error comes with where it is.
-fn down_to(path: &Path) -> Result<(PathBuf, Vec<Step>), (PathBuf, io::Error)> {
-    let (mut way, mut place, mut links) = (Vec::new(), PathBuf::new(), 0);
-    let whole = std::path::absolute(path).map_err(|error| (path.to_owned(), error))?;
-    let mut left = parts(&whole);
+/// The way from the top down to a place, as far as it goes.
+struct Way {
+    /// Everything on it that decides where it leads. Where it ends before the place, its last folder is where somebody could put
+    /// what is missing.
+    steps: Vec<Step>,
+    /// The place, without a link on the way; or where it ends, and why.
+    end: Result<PathBuf, (PathBuf, io::Error)>,
+}
+
+/// The way to what `path` leads to.
+fn down_to(path: &Path) -> Way {
+    let (mut steps, mut place) = (Vec::new(), PathBuf::new());
+    let gone = go_down(path, &mut place, &mut steps).map_err(|error| {
+        let missing = place.clone();
+        place.pop();
+        (missing, error)
+    });
+    if let Some(last) = steps.iter_mut().rfind(|step| step.place == place) {
+        last.level = Level::Last;
+    }
+    Way { steps, end: gone.map(|()| place) }
+}
+
+/// Goes down from the top; `place` is where it is.
+fn go_down(path: &Path, place: &mut PathBuf, steps: &mut Vec<Step>) -> io::Result<()> {
+    let mut links = 0;
+    let mut left = parts(&std::path::absolute(path)?);
     while let Some(part) = left.pop() {
         if part == ".." {
             // What is above was looked at on the way down.
@@ -142,23 +164,19 @@ fn down_to(path: &Path) -> Result<(PathBuf, Vec<Step>), (PathBuf, io::Error)> {
             continue;
         }
         place.push(part);
-        let facts = fs::symlink_metadata(&place).map_err(|error| (place.clone(), error))?;
+        let facts = fs::symlink_metadata(&*place)?;
         let is_link = facts.is_symlink();
-        way.push(Step { place: place.clone(), level: if is_link { Level::Link } else { Level::Above }, facts });
+        steps.push(Step { place: place.clone(), level: if is_link { Level::Link } else { Level::Above }, facts });
         if is_link {
             links += 1;
             if links > MOST_LINKS {
-                return Err((place, Errno::LOOP.into()));
+                return Err(Errno::LOOP.into());
             }
-            let target = fs::read_link(&place).map_err(|error| (place.clone(), error))?;
-            left.extend(parts(&target));
+            left.extend(parts(&fs::read_link(&*place)?));
             place.pop();
         }
     }
-    if let Some(last) = way.iter_mut().rfind(|step| step.place == place) {
-        last.level = Level::Last;
-    }
-    Ok((place, way))
+    Ok(())
 }
 
 /// The parts of a path, the first one last.
@@ -276,6 +294,17 @@ mod tests {
         assert!(check_program(&program, Some(4713)).is_err());
         fs::set_permissions(top.path(), fs::Permissions::from_mode(0o777)).unwrap();
         assert!(check_program(&program, Some(4711)).unwrap_err().contains("everybody"));
+        // What is not there yet counts by who could put it there, in a sticky folder too, and behind a link.
         check_program(Path::new("/no/such/program"), None).unwrap();
+        let gone = top.path().join("gone");
+        assert!(check_program(&gone, None).unwrap_err().contains("everybody"));
+        fs::set_permissions(top.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(check_program(&gone, None).unwrap_err().contains("everybody"));
+        let closed = tempfile::tempdir().unwrap();
+        symlink(&gone, closed.path().join("link")).unwrap();
+        assert!(check_program(&closed.path().join("link"), None).unwrap_err().contains("everybody"));
+        symlink(closed.path().join("gone"), closed.path().join("dangling")).unwrap();
+        check_program(&closed.path().join("dangling"), None).unwrap();
+        assert!(check_program(&top.path().join("gone/deep"), None).unwrap_err().contains("everybody"));
     }
 }

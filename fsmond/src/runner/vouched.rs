@@ -17,8 +17,8 @@ const KEPT: Duration = Duration::from_millis(100);
 /// So many places at most.
 const MOST: usize = 64;
 
-/// A place, and beside root the user who may change it.
-type Place = (PathBuf, Option<u32>);
+/// A place, what it has to be safe below, and beside root the user who may change it.
+type Place = (PathBuf, PathBuf, Option<u32>);
 
 /// What was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +43,17 @@ impl Identity {
 pub(super) struct Vouched(Mutex<HashMap<Place, (Identity, Instant)>>);
 
 impl Vouched {
-    /// Has `look` look at a place, unless that found it safe a moment ago. It says why the place is not safe.
+    /// Has `look` look at a place, unless that found it safe a moment ago. It says why the place is not safe. What is between
+    /// `root` and the place is looked at more strictly than what is above `root`.
     pub(super) fn or(
         &self,
+        root: &Path,
         path: &Path,
         user: Option<u32>,
         look: impl FnOnce() -> Result<(), String>,
     ) -> Result<(), String> {
-        let (place, now, there) = ((path.to_owned(), user), Instant::now(), Identity::of(path));
+        let place = (path.to_owned(), root.to_owned(), user);
+        let (now, there) = (Instant::now(), Identity::of(path));
         let known = self.lock().get(&place).copied().filter(|&(_, found)| now < found + KEPT);
         if there.is_some() && there == known.map(|(identity, _)| identity) {
             return Ok(());
@@ -88,7 +91,7 @@ mod tests {
             // As if it had been found just now, however slow the machine is.
             vouched.lock().values_mut().for_each(|(_, found)| *found = Instant::now() + Duration::from_secs(600));
             let mut looked = false;
-            let _ = vouched.or(&folder, user, || {
+            let _ = vouched.or(top.path(), &folder, user, || {
                 looked = true;
                 found
             });
@@ -116,11 +119,11 @@ mod tests {
         for n in 0..10 * MOST {
             let folder = top.path().join(n.to_string());
             fs::create_dir(&folder).unwrap();
-            vouched.or(&folder, None, || Ok(())).unwrap();
+            vouched.or(top.path(), &folder, None, || Ok(())).unwrap();
         }
         assert!(vouched.lock().len() <= MOST);
         vouched.lock().values_mut().for_each(|(_, found)| *found -= KEPT);
         let last = top.path().join((10 * MOST - 1).to_string());
-        assert!(vouched.or(&last, None, || Err("it was looked at".into())).is_err());
+        assert!(vouched.or(top.path(), &last, None, || Err("it was looked at".into())).is_err());
     }
 }
