@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::process::{Command, Stdio};
+use std::io;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::process;
+use crate::wait::holds_within;
 
 /// The longest that any call of a program may take.
 const LONGEST: Duration = Duration::from_secs(180);
@@ -33,7 +35,18 @@ impl Ran {
         let (out, err) = (folder.path().join("out"), folder.path().join("err"));
         command.stdin(Stdio::null());
         command.stdout(File::create(&out).expect("a file")).stderr(File::create(&err).expect("a file"));
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{line} can't be started: {error}"));
+        let mut started = command.spawn();
+        // A copy of a program that was just made: what another test is starting still holds it open for a moment.
+        let is_busy = |started: &io::Result<Child>| {
+            started.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ExecutableFileBusy)
+        };
+        holds_within(LONGEST, || {
+            if is_busy(&started) {
+                started = command.spawn();
+            }
+            !is_busy(&started)
+        });
+        let mut child = started.unwrap_or_else(|error| panic!("{line} can't be started: {error}"));
         let status = process::wait_for(&mut child, LONGEST);
         let read = |path| std::fs::read(path).expect("its output");
         let Some(status) = status else {

@@ -32,10 +32,11 @@ const EXPECTED: u64 = 50;
 const SOON: u64 = 12;
 /// So many runs have to be expected within [`SOON`] to make it worth letting results gather.
 const BRISK: u32 = 4;
-/// What has not begun for so long since it was recorded, in nanoseconds, is taken back, and for as long nothing more is
-/// recorded ahead.
+/// When no run has ended for so long, in nanoseconds, what has not begun is taken back, and nothing more is recorded ahead.
 const PATIENCE: u64 = 200_000_000;
-/// The same, since others have been waiting for a place: by now what is lent should have begun, and ended.
+/// The same, when one has been waiting for so long: commands are slower than they were.
+const LONGEST: u64 = 1_000_000_000;
+/// When somebody has been waiting for a place for so long, what is lent is taken back: by now it should have begun, and ended.
 const HURRY: u64 = 10_000_000;
 
 /// A start that has not begun.
@@ -113,9 +114,9 @@ impl Watch {
         }
     }
 
-    /// Others wait for a place, or wait no more: what is lent is not to keep it from them for long.
-    pub fn hurry(&mut self, others_wait: bool, now: u64) {
-        self.ahead.hurry = others_wait.then(|| self.ahead.hurry.unwrap_or(now));
+    /// Somebody waits for a place, or waits no more: what is lent is not to keep it from them for long.
+    pub fn hurry(&mut self, somebody_waits: bool, now: u64) {
+        self.ahead.hurry = somebody_waits.then(|| self.ahead.hurry.unwrap_or(now));
     }
 
     /// How many starts may be lent to the runner.
@@ -228,20 +229,28 @@ impl Watch {
     /// When what has not begun is taken back.
     pub(super) fn ahead_deadline(&self) -> Option<u64> {
         let oldest = self.ahead.lent.front().or(self.ahead.waiting.front())?;
-        let hurried = self.ahead.hurry.map(|since| since.saturating_add(HURRY));
-        let due = oldest.since.saturating_add(PATIENCE);
-        Some(hurried.map_or(due, |hurried| hurried.min(due)))
+        let due = self.ahead.moved.saturating_add(PATIENCE).min(oldest.since.saturating_add(LONGEST));
+        Some(self.hurry_deadline().map_or(due, |hurried| hurried.min(due)))
+    }
+
+    /// When what is lent is taken back, since others wait for a place.
+    fn hurry_deadline(&self) -> Option<u64> {
+        let since = self.ahead.hurry.filter(|_| self.lent() > 0)?;
+        Some(since.saturating_add(HURRY))
     }
 
     /// What was expected to begin by now and has not is taken back, and what may not begin any more.
     pub(super) fn on_ahead_due(&mut self, ctx: &mut Ctx<'_>) {
+        let now = ctx.now.mono;
+        if self.hurry_deadline().is_some_and(|due| due <= now) {
+            ctx.out.push(Effect::TakeBack(self.id, None));
+            self.ahead.hurry = Some(now);
+        }
         let Some(due) = self.ahead_deadline() else { return };
-        if due <= ctx.now.mono || self.is_stopped() {
-            let now = ctx.now.mono;
+        if due <= now || self.is_stopped() {
             (self.ahead.room, self.ahead.soon, self.ahead.quick, self.ahead.moved) = (0, 0, 0, now);
             self.take_back_all(ctx);
             // Those that are lent stay until the runner has answered, or the store.
-            self.ahead.hurry = self.ahead.hurry.map(|_| now);
             self.ahead.lent.iter_mut().for_each(|lent| lent.since = now);
         }
     }
