@@ -135,12 +135,8 @@ fn without_inotify_instances_a_watch_is_polled_and_degraded() {
 
 #[test]
 fn with_few_descriptors_all_is_found_and_the_daemon_lives() {
-    let wrapper: Vec<String> = ["prlimit", "--nofile=32:32"].map(String::from).to_vec();
-    if !Command::new("prlimit").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: no prlimit");
-        return;
-    }
-    let d = Daemon::start_with(DaemonOptions { wrapper, ..Default::default() });
+    let Some(options) = DaemonOptions::with_descriptors(32) else { return };
+    let d = Daemon::start_with(options);
     let job = d.job();
     let folders: Vec<_> = (0..12).map(|n| d.dir(&format!("w{n}"))).collect();
     for (n, folder) in folders.iter().enumerate() {

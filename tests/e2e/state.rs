@@ -244,12 +244,8 @@ fn of_a_hundred_starts_at_once_one_lives_and_the_others_say_why_not() {
 
 #[test]
 fn without_descriptors_it_neither_dies_nor_spins_and_answers_afterwards() {
-    if programs::installed("prlimit").is_none() {
-        println!("skipped: prlimit is not installed");
-        return;
-    }
-    let wrapper = ["prlimit", "--nofile=32:32"].map(String::from).to_vec();
-    let d = Daemon::start_with(DaemonOptions { wrapper, ..Default::default() });
+    let Some(options) = DaemonOptions::with_descriptors(32) else { return };
+    let d = Daemon::start_with(options);
     let job = d.job();
     d.add(&["--settle", "20ms"], &[&job.command()]);
     let connections: Vec<_> = (0..100).map(|_| UnixStream::connect(d.socket())).collect();
@@ -269,13 +265,9 @@ fn without_descriptors_it_neither_dies_nor_spins_and_answers_afterwards() {
 
 #[test]
 fn a_start_for_which_there_are_no_descriptors_is_put_off_and_uses_no_attempt() {
-    if programs::installed("prlimit").is_none() {
-        println!("skipped: prlimit is not installed");
-        return;
-    }
-    let wrapper = ["prlimit", "--nofile=40:40"].map(String::from).to_vec();
+    let Some(options) = DaemonOptions::with_descriptors(40) else { return };
     let config = Some("[daemon]\nmax-runs = 16\n".to_owned());
-    let d = Daemon::start_with(DaemonOptions { config, wrapper, ..Default::default() });
+    let d = Daemon::start_with(DaemonOptions { config, ..options });
     let job = d.job_script("sleep 0.2");
     let all = files(&d, "f", 60);
     // More at once than there are descriptors for.

@@ -33,6 +33,18 @@ pub struct DaemonOptions {
     pub as_nobody: bool,
 }
 
+impl DaemonOptions {
+    /// With at most so many descriptors. None where `prlimit` is not installed, which is said.
+    pub fn with_descriptors(most: u32) -> Option<Self> {
+        if programs::installed("prlimit").is_none() {
+            println!("skipped: prlimit is not installed");
+            return None;
+        }
+        let wrapper = vec!["prlimit".to_owned(), format!("--nofile={most}:{most}")];
+        Some(Self { wrapper, ..Self::default() })
+    }
+}
+
 /// Why a daemon did not start.
 #[derive(Debug, Clone)]
 pub struct StartFailure {

@@ -160,7 +160,8 @@ impl Running {
 }
 
 impl Runner {
-    /// Makes ready to run commands; what comes of them goes to `results`, all other answers to `inbox`. Must be called within a runtime, and before anything else
+    /// Makes ready to run commands; what comes of them goes to `results`, all other answers to `inbox`. Must be called
+    /// within a runtime, and before anything else
     /// starts a process. Fails where the folder for output cannot be made.
     pub fn start(inbox: Inbox, results: Results, options: RunnerOptions) -> io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&options.output_dir)?;

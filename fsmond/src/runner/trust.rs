@@ -49,13 +49,11 @@ pub(super) struct Trusted {
 impl Trusted {
     /// This root, if nobody else can write to it or above it.
     pub(super) fn root(root: &Path) -> Result<Self, String> {
-        let Way { steps, end } = down_to(root);
-        for Step { place, level, facts } in &steps {
-            if let Some(who) = who_else(facts, &[0], *level) {
-                return Err(refusal(place, &who));
-            }
+        let way = down_to(root);
+        if let Some((place, who)) = way.weakness(&[0]) {
+            return Err(refusal(place, &who));
         }
-        let root = end.map_err(|(place, error)| unseen(&place, &error))?;
+        let root = way.end.map_err(|(place, error)| unseen(&place, &error))?;
         Ok(Self { root, folder: PathBuf::new() })
     }
 
@@ -93,19 +91,16 @@ fn refusal(place: &Path, who: &str) -> String {
 
 /// Refuses a program that others than root, and than the user it is to run as, could change.
 pub(super) fn check_program(file: &Path, run_as: Option<u32>) -> Result<(), String> {
-    let Way { steps, end } = down_to(file);
+    let way = down_to(file);
     let trusted: Vec<u32> = [Some(0), run_as].into_iter().flatten().collect();
-    for Step { place, level, facts } in &steps {
-        if let Some(who) = who_else(facts, &trusted, *level) {
-            let file = end.as_deref().unwrap_or(file);
-            let (place, file) = (RawPath::from(place.as_path()), RawPath::from(file));
-            return Err(format!(
-                "the program {file} is not run by root: {place} can be changed by {who}; give it to root and take away \
-                 the right to write (chmod go-w), or give --run-as USER"
-            ));
-        }
+    if let Some((place, who)) = way.weakness(&trusted) {
+        let (place, file) = (RawPath::from(place), RawPath::from(way.end.as_deref().unwrap_or(file)));
+        return Err(format!(
+            "the program {file} is not run by root: {place} can be changed by {who}; give it to root and take away \
+             the right to write (chmod go-w), or give --run-as USER"
+        ));
     }
-    match end {
+    match way.end {
         // What is not there, and nobody else can put there, is told by the start itself, in better words.
         Err((_, error)) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Err(unseen(file, &error))
@@ -137,6 +132,13 @@ struct Way {
     steps: Vec<Step>,
     /// The place, without a link on the way; or where it ends, and why.
     end: Result<PathBuf, (PathBuf, io::Error)>,
+}
+
+impl Way {
+    /// The first thing on it that others than those trusted can change, and who.
+    fn weakness(&self, trusted: &[u32]) -> Option<(&Path, String)> {
+        self.steps.iter().find_map(|step| Some((step.place.as_path(), who_else(&step.facts, trusted, step.level)?)))
+    }
 }
 
 /// The way to what `path` leads to.

@@ -62,7 +62,7 @@ pub(super) struct Ahead {
     quick: u32,
     /// When a run ended last.
     moved: u64,
-    /// Since when others have been waiting for a place.
+    /// Since when somebody has been waiting for a place, or there have been more commands than places.
     hurry: Option<u64>,
 }
 
@@ -233,7 +233,7 @@ impl Watch {
         Some(self.hurry_deadline().map_or(due, |hurried| hurried.min(due)))
     }
 
-    /// When what is lent is taken back, since others wait for a place.
+    /// When what is lent is taken back, since somebody waits for a place.
     fn hurry_deadline(&self) -> Option<u64> {
         let since = self.ahead.hurry.filter(|_| self.lent() > 0)?;
         Some(since.saturating_add(HURRY))

@@ -162,14 +162,19 @@ impl Watch {
 
     /// Whether the file of a run has changed since.
     fn has_news(&self, id: RunId, ctx: &Ctx<'_>) -> bool {
-        let at = ctx.shared.runs.get(id).and_then(|run| self.tree.place(run.node));
-        at.and_then(|at| self.pending.get(at)).is_none_or(|pending| pending.stage != Stage::Running(id, false))
+        self.file_of(id, ctx)
+            .and_then(|at| self.pending.get(at))
+            .is_none_or(|pending| pending.stage != Stage::Running(id, false))
+    }
+
+    /// The file of a run.
+    fn file_of(&self, id: RunId, ctx: &Ctx<'_>) -> Option<u32> {
+        ctx.shared.runs.get(id).and_then(|run| self.tree.place(run.node))
     }
 
     /// Whether the file of a run was written since, and is still open.
     fn is_being_written(&self, id: RunId, ctx: &Ctx<'_>) -> bool {
-        let at = ctx.shared.runs.get(id).and_then(|run| self.tree.place(run.node));
-        at.is_some_and(|at| {
+        self.file_of(id, ctx).is_some_and(|at| {
             let stage = self.pending.get(at).map(|pending| pending.stage);
             stage == Some(Stage::Running(id, true)) && self.tree.node(at).has(Flags::OPEN)
         })
