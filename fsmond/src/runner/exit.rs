@@ -1,10 +1,12 @@
 //! Learning that a child has exited without reaping it.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::readable::Readable;
 
 /// How often a child is asked for where nothing tells: only when neither of the two ways below can be had.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -18,7 +20,7 @@ pub(super) struct Exit {
 /// What tells that it may be worth to ask.
 enum Tells {
     /// A descriptor of the process, readable once it has exited (Linux 5.3 and later).
-    Descriptor(Receiver),
+    Descriptor(Readable),
     /// SIGCHLD: some child has exited.
     Signal(Signal),
     /// Nothing.
@@ -29,20 +31,31 @@ impl Exit {
     /// Of this child, which must not be reaped yet. Needs a runtime.
     pub(super) fn of(child: Pid) -> Self {
         let tells = descriptor(child)
-            .map(Tells::Descriptor)
+            .map(|descriptor| Tells::Descriptor(Readable::new(descriptor)))
             .or_else(|| signal(SignalKind::child()).ok().map(Tells::Signal))
             .unwrap_or(Tells::Time);
         Self { child, tells }
+    }
+
+    /// Whether the child exits within this time, learnt without the runtime. Blocks. False says nothing where only the
+    /// runtime can tell.
+    pub(super) fn comes_within(&self, time: Duration) -> bool {
+        match &self.tells {
+            Tells::Descriptor(descriptor) => descriptor.comes_within(time),
+            Tells::Signal(_) | Tells::Time => false,
+        }
     }
 
     /// Until the child has exited. May be cancelled and asked again.
     pub(super) async fn wait(&mut self) {
         loop {
             match &mut self.tells {
-                Tells::Descriptor(descriptor) => match descriptor.readable().await {
-                    Ok(()) => return,
-                    Err(_) => self.tells = Tells::Time,
-                },
+                Tells::Descriptor(descriptor) => {
+                    descriptor.wait().await;
+                    if has_exited(self.child) {
+                        return;
+                    }
+                }
                 Tells::Signal(signal) => {
                     if has_exited(self.child) {
                         return;
@@ -68,16 +81,13 @@ fn has_exited(child: Pid) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-fn descriptor(child: Pid) -> Option<Receiver> {
+fn descriptor(child: Pid) -> Option<OwnedFd> {
     use rustix::process::{PidfdFlags, pidfd_open};
-    let descriptor = pidfd_open(child, PidfdFlags::empty()).ok()?;
-    // Nothing is ever read here. Of what tokio can wait for it is the one that takes any descriptor, owns it, and is
-    // told when it is readable.
-    Receiver::from_owned_fd_unchecked(descriptor).ok()
+    pidfd_open(child, PidfdFlags::empty()).ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn descriptor(_child: Pid) -> Option<Receiver> {
+fn descriptor(_child: Pid) -> Option<OwnedFd> {
     None
 }
 
@@ -91,7 +101,7 @@ mod tests {
             let mut child = std::process::Command::new("sh").args(["-c", "sleep 0.05; exit 7"]).spawn().unwrap();
             let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
             let tells = match way {
-                "descriptor" => descriptor(pid).map_or(Tells::Time, Tells::Descriptor),
+                "descriptor" => descriptor(pid).map_or(Tells::Time, |fd| Tells::Descriptor(Readable::new(fd))),
                 "signal" => Tells::Signal(signal(SignalKind::child()).unwrap()),
                 _ => Tells::Time,
             };

@@ -8,6 +8,7 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -39,6 +40,11 @@ impl Leader {
     /// Waits until the leader has exited. It is not reaped. May be cancelled and asked again.
     pub(super) async fn exited(&mut self) {
         self.exit.wait().await;
+    }
+
+    /// Whether it exits within this time. Blocks. False says nothing where that cannot be told.
+    pub(super) fn exits_within(&self, time: Duration) -> bool {
+        self.exit.comes_within(time)
     }
 
     /// Asks the whole group to end. Stopped processes are continued, or else they would never hear of it.

@@ -39,6 +39,11 @@ use super::{Shared, batch_of, environment, stragglers, trust};
 /// How long output is still read after the leader has exited, while somebody else holds the pipe.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// For so long a command that is not fed is waited for and nothing else. Most of those that are many have ended by then, and
+/// neither the runtime had to be told of what belongs to it, nor was anybody woken when it closed its output. What it prints
+/// waits in the pipe, and a wish that it ends is heard that much later.
+const SOON: Duration = Duration::from_millis(5);
+
 /// That a run is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct End {
@@ -79,7 +84,8 @@ pub(super) async fn run(
         Err(NotStarted::Because(why)) => return ended(Outcome::NotStarted(why), 0, (0, 0)),
     };
     let mut limit = Limit { grace, ending: None, killed: false };
-    let exited = until_exit(&mut leader, &mut output, feed, &mut limit, began + timeout, &mut wish).await;
+    let exited = feed.is_none() && leader.exits_within(SOON.min(timeout))
+        || until_exit(&mut leader, &mut output, feed, &mut limit, began + timeout, &mut wish).await;
     let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     if !exited {
         debug!(run, "a command that cannot be killed is left behind");
@@ -282,7 +288,7 @@ fn start(request: &SpawnRequest, shared: &Shared) -> Result<Started, NotStarted>
     let leader = launch.start(|| {
         let (reader, writer) = io::pipe().map_err(no_pipe)?;
         let path = shared.options.output_dir.join(request.run.to_string());
-        let output = Capture::new(OwnedFd::from(reader), path, request.rules.output_max.0).map_err(no_pipe)?;
+        let output = Capture::new(reader, path, request.rules.output_max.0).map_err(no_pipe)?;
         let (stdin, feed) = match stdin_of(request) {
             None => (Stdio::null(), None),
             Some(lines) => {

@@ -56,6 +56,7 @@ mod places;
 #[cfg(target_os = "linux")]
 mod processes;
 mod program;
+mod readable;
 pub(crate) mod run_as;
 mod stdin;
 mod stragglers;

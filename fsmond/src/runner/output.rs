@@ -4,13 +4,15 @@
 //! kept; what is more is read and counted, so that a command never blocks on its output and never fills the disk.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, PipeReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use tokio::net::unix::pipe::Receiver;
+use rustix::io::ioctl_fionbio;
 use tracing::debug;
+
+use super::readable::Readable;
 
 /// How much is read at once: what a pipe holds by default.
 const CHUNK: usize = 64 * 1024;
@@ -22,7 +24,7 @@ const MOST_READS_AT_END: u32 = 64;
 
 /// Where the output of one run goes.
 pub(super) struct Capture {
-    pipe: Receiver,
+    pipe: Readable,
     path: PathBuf,
     file: FileState,
     /// How many more bytes may be kept.
@@ -42,10 +44,11 @@ enum FileState {
 }
 
 impl Capture {
-    /// Reads from this pipe into that file, at most `cap` bytes. Needs a runtime.
-    pub(super) fn new(pipe: OwnedFd, path: PathBuf, cap: u64) -> io::Result<Self> {
+    /// Reads from this pipe into that file, at most `cap` bytes.
+    pub(super) fn new(pipe: PipeReader, path: PathBuf, cap: u64) -> io::Result<Self> {
+        ioctl_fionbio(&pipe, true)?;
         Ok(Self {
-            pipe: Receiver::from_owned_fd(pipe)?,
+            pipe: Readable::new(OwnedFd::from(pipe)),
             path,
             file: FileState::NotYet,
             room: cap,
@@ -58,18 +61,17 @@ impl Capture {
 
     /// Waits until there is something to [`Capture::take`]; for ever, once all writers have closed their end. May be
     /// cancelled.
-    pub(super) async fn readable(&self) {
+    pub(super) async fn readable(&mut self) {
         if self.at_end {
             return std::future::pending().await;
         }
-        // An error is met again, and dealt with, when the pipe is read.
-        let _ = self.pipe.readable().await;
+        self.pipe.wait().await;
     }
 
     /// Reads what is there, once, and puts it away; false where there was nothing. Blocks while it writes.
     pub(super) fn take(&mut self) -> bool {
         self.buffer.reserve(if self.kept + self.dropped == 0 { FIRST } else { CHUNK });
-        match self.pipe.try_read_buf(&mut self.buffer) {
+        match self.pipe.read(&mut self.buffer) {
             Ok(0) => {
                 self.at_end = true;
                 false

@@ -1,0 +1,83 @@
+//! A descriptor of a command that becomes readable: the end of its output that is read, or what stands for its process.
+//!
+//! A runtime has to be told of a descriptor before it can wait for it, and told again to forget it. Where commands are short
+//! that costs more than their end does, so it is told only when it is first asked to wait; whoever has a thread of its own
+//! can wait for a moment without it. What cannot be made known to it is looked at again and again.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::net::unix::pipe::Receiver;
+use tokio::time::sleep;
+
+/// How often a descriptor is looked at that the runtime cannot wait for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Such a descriptor, which must not block.
+pub(super) struct Readable(Way);
+
+enum Way {
+    /// The runtime does not know of it.
+    Unknown(OwnedFd),
+    /// Of what tokio waits for this takes any descriptor that can be waited for.
+    Runtime(Receiver),
+    Time(OwnedFd),
+    /// Only while one of the others becomes another.
+    Between,
+}
+
+impl Readable {
+    /// Of this one.
+    pub(super) fn new(descriptor: OwnedFd) -> Self {
+        Self(Way::Unknown(descriptor))
+    }
+
+    /// Whether it becomes readable within this time, or shows an error. Blocks; the runtime is not told of it.
+    pub(super) fn comes_within(&self, time: Duration) -> bool {
+        let descriptor = match &self.0 {
+            Way::Unknown(descriptor) | Way::Time(descriptor) => descriptor.as_fd(),
+            Way::Runtime(descriptor) => descriptor.as_fd(),
+            Way::Between => return false,
+        };
+        let Ok(time) = Timespec::try_from(time) else { return false };
+        // A signal that comes in between ends it early, which is no harm.
+        poll(&mut [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)], Some(&time)).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Until it may be readable. Needs a runtime. May be cancelled and asked again.
+    pub(super) async fn wait(&mut self) {
+        if let Way::Unknown(_) = self.0 {
+            self.make_known();
+        }
+        match &self.0 {
+            // An error is met again when it is read.
+            Way::Runtime(descriptor) if descriptor.readable().await.is_ok() => {}
+            _ => sleep(LOOK_EVERY).await,
+        }
+    }
+
+    fn make_known(&mut self) {
+        self.0 = match std::mem::replace(&mut self.0, Way::Between) {
+            Way::Unknown(descriptor) => {
+                // A copy, since what is refused is gone.
+                let known = descriptor.try_clone().and_then(Receiver::from_owned_fd_unchecked);
+                known.map_or(Way::Time(descriptor), Way::Runtime)
+            }
+            other => other,
+        };
+    }
+
+    /// Reads once, as much as the buffer has room for after what is in it.
+    pub(super) fn read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        match &self.0 {
+            Way::Unknown(descriptor) | Way::Time(descriptor) => {
+                Ok(rustix::io::read(descriptor, spare_capacity(buffer))?)
+            }
+            Way::Runtime(descriptor) => descriptor.try_read_buf(buffer),
+            Way::Between => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
