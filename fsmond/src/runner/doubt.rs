@@ -17,7 +17,8 @@ pub(crate) fn doubt(root: &Path, rules: &Rules) -> Option<String> {
         Ok(account) => account,
         Err(why) => return Some(why),
     };
-    let environment = environment::of_watch(&environment::base(""), rules, account.as_ref());
+    let base = environment::base("");
+    let environment = environment::of_watch(&base, rules, account.as_ref());
     let uid = account.as_ref().map(|account| account.uid.as_raw());
     let file = program::check(name, environment::folder(rules, root), &environment);
     match file {

@@ -1,7 +1,7 @@
 //! The environment of a command: exactly what is promised, made from nothing. Nothing of the daemon's own environment
 //! is handed on (it may hold a notify socket, activation descriptors or secrets) but `PATH`, `LANG` and `TZ`.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -29,19 +29,40 @@ pub(super) const BATCH_ID: &str = "FSMON_BATCH_ID";
 /// The number of a worker among those of its watch, from 1.
 pub(super) const WORKER: &str = "FSMON_WORKER";
 
-/// Names and values, sorted by name.
-pub(super) type Environment = BTreeMap<OsString, OsString>;
+/// Names and values; of those with the same name the last one counts. One is made for each command, so it borrows what
+/// there is and keeps no order.
+pub(super) struct Environment<'a>(Vec<(&'a OsStr, Cow<'a, OsStr>)>);
+
+impl<'a> Environment<'a> {
+    /// The value of a name.
+    pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
+        self.all().rev().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// Names and values, those that win after those they win over.
+    pub(super) fn all(&self) -> impl DoubleEndedIterator<Item = (&OsStr, &OsStr)> {
+        self.0.iter().map(|(name, value)| (*name, &**value))
+    }
+
+    fn set(&mut self, name: &'a str, value: impl Into<Cow<'a, OsStr>>) {
+        self.0.push((OsStr::new(name), value.into()));
+    }
+
+    fn set_bytes(&mut self, name: &'a str, value: &'a [u8]) {
+        self.set(name, OsStr::from_bytes(value));
+    }
+}
 
 /// What every command of this daemon gets: `PATH HOME USER LANG TZ` of the daemon's user, and [`DAEMON`]. `HOME` and
 /// `USER` are what the user database says, since after `sudo` or `su` the environment may tell another user's.
-pub(super) fn base(daemon_id: &str) -> Environment {
+pub(super) fn base(daemon_id: &str) -> Environment<'static> {
     let user = User::from_uid(Uid::effective()).ok().flatten();
     let inherited = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let (name, home) = user.map(|user| (OsString::from(user.name), user.dir.into_os_string())).unzip();
-    let mut environment = Environment::new();
-    let mut set = |name: &str, value: Option<OsString>| {
+    let mut environment = Environment(Vec::new());
+    let mut set = |name: &'static str, value: Option<OsString>| {
         if let Some(value) = value {
-            environment.insert(name.into(), value);
+            environment.set(name, value);
         }
     };
     set("PATH", inherited("PATH").or_else(|| Some(USUAL_PATH.into())));
@@ -55,58 +76,62 @@ pub(super) fn base(daemon_id: &str) -> Environment {
 
 /// What all runs of a watch get: `base`, with the home and name of the user they run as where that is another one, then
 /// what the watch's `--env` says.
-pub(super) fn of_watch(base: &Environment, rules: &Rules, account: Option<&Account>) -> Environment {
-    let mut environment = base.clone();
+pub(super) fn of_watch<'a>(
+    base: &'a Environment<'static>,
+    rules: &'a Rules,
+    account: Option<&'a Account>,
+) -> Environment<'a> {
+    // Room for the facts of a run.
+    let mut environment = Environment(Vec::with_capacity(base.0.len() + rules.env.len() + 12));
+    environment.0.extend(base.0.iter().map(|(name, value)| (*name, Cow::Borrowed(&**value))));
     if let Some(account) = account {
-        environment.insert("HOME".into(), account.home.clone().into_os_string());
-        environment.insert("USER".into(), account.name.clone().into());
+        environment.set("HOME", account.home.as_os_str());
+        environment.set_bytes("USER", account.name.as_bytes());
     }
     for pair in &rules.env {
         if let Some((name, value)) = pair.split_once('=') {
-            environment.insert(name.into(), value.into());
+            environment.set_bytes(name, value.as_bytes());
         }
     }
     environment
 }
 
 /// The environment of one run: that of its watch, then the facts of this run, which win.
-pub(super) fn of_run(base: &Environment, request: &SpawnRequest, account: Option<&Account>) -> Environment {
+pub(super) fn of_run<'a>(
+    base: &'a Environment<'static>,
+    request: &'a SpawnRequest,
+    account: Option<&'a Account>,
+) -> Environment<'a> {
     let mut environment = of_watch(base, &request.rules, account);
-    let mut set = |name: &str, value: &[u8]| {
-        environment.insert(name.into(), OsStr::from_bytes(value).to_owned());
-    };
-    set("FSMON_TRIGGER", request.trigger.as_str().as_bytes());
+    environment.set_bytes("FSMON_TRIGGER", request.trigger.as_str().as_bytes());
     if batch_of(request).is_some() {
-        set(BATCH_ID, request.event_id.as_bytes());
+        environment.set_bytes(BATCH_ID, request.event_id.as_bytes());
     } else {
-        set("FSMON_EVENT", request.kind.as_str().as_bytes());
-        set("FSMON_PATH", request.root.join(request.rel.as_bytes()).as_bytes());
+        environment.set_bytes("FSMON_EVENT", request.kind.as_str().as_bytes());
+        environment.set("FSMON_PATH", request.root.join(request.rel.as_bytes()).as_path().as_os_str().to_owned());
         if let (EventKind::Rename, Some(from)) = (request.kind, &request.from) {
-            set("FSMON_OLD_PATH", from.as_bytes());
+            environment.set_bytes("FSMON_OLD_PATH", from.as_bytes());
         }
-        set(EVENT_ID, request.event_id.as_bytes());
+        environment.set_bytes(EVENT_ID, request.event_id.as_bytes());
     }
-    set("FSMON_ROOT", request.root.as_bytes());
-    set("FSMON_WATCH", request.watch_name.as_bytes());
-    set(RUN, request.run.to_string().as_bytes());
-    set("FSMON_ATTEMPT", request.attempt.to_string().as_bytes());
+    environment.set_bytes("FSMON_ROOT", request.root.as_bytes());
+    environment.set_bytes("FSMON_WATCH", request.watch_name.as_bytes());
+    environment.set(RUN, OsString::from(request.run.to_string()));
+    environment.set("FSMON_ATTEMPT", OsString::from(request.attempt.to_string()));
     environment
 }
 
 /// The environment of a worker: `base` and what the watch's `--env` says, and which of its watch's workers it is.
-pub(super) fn of_worker(
-    base: &Environment,
-    request: &WorkersRequest,
+pub(super) fn of_worker<'a>(
+    base: &'a Environment<'static>,
+    request: &'a WorkersRequest,
     number: u32,
-    account: Option<&Account>,
-) -> Environment {
+    account: Option<&'a Account>,
+) -> Environment<'a> {
     let mut environment = of_watch(base, &request.rules, account);
-    let mut set = |name: &str, value: &[u8]| {
-        environment.insert(name.into(), OsStr::from_bytes(value).to_owned());
-    };
-    set("FSMON_ROOT", request.root.as_bytes());
-    set("FSMON_WATCH", request.watch_name.as_bytes());
-    set(WORKER, number.to_string().as_bytes());
+    environment.set_bytes("FSMON_ROOT", request.root.as_bytes());
+    environment.set_bytes("FSMON_WATCH", request.watch_name.as_bytes());
+    environment.set(WORKER, OsString::from(number.to_string()));
     environment
 }
 

@@ -21,7 +21,7 @@ use super::{manners, program, trust};
 pub(super) struct Launch<'a> {
     pub(super) argv: &'a [OsString],
     pub(super) folder: &'a Path,
-    pub(super) environment: &'a Environment,
+    pub(super) environment: &'a Environment<'a>,
     pub(super) account: Option<&'a Account>,
     pub(super) rules: &'a Rules,
     /// The file that it is handed open.
@@ -95,7 +95,7 @@ impl Launch<'_> {
         }
         let Ends { stdin, stdout, stderr } = ends()?;
         let mut command = Command::new(&file);
-        command.arg0(name).args(&self.argv[1..]).env_clear().envs(self.environment).current_dir(self.folder);
+        command.arg0(name).args(&self.argv[1..]).env_clear().envs(self.environment.all()).current_dir(self.folder);
         // Before it becomes somebody else: only root may be less nice.
         manners::put_on(self.rules, &mut command)?;
         if let Some(account) = self.account {

@@ -185,8 +185,12 @@ async fn write(feed: &mut Option<Feed>) -> bool {
 
 /// Reads the rest of the output, for a moment also what comes only now.
 async fn linger(output: &mut Capture) {
-    output.take_rest();
     let until = Instant::now() + LINGER;
+    output.take_rest();
+    // Another command that is just being started holds the other end too, until its program is loaded.
+    if !output.at_end() && output.comes_within(SOON) {
+        output.take_rest();
+    }
     while !output.at_end() {
         tokio::select! {
             biased;

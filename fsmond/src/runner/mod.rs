@@ -104,7 +104,7 @@ struct Shared {
     inbox: Inbox,
     results: Results,
     options: RunnerOptions,
-    base: Environment,
+    base: Environment<'static>,
     vouched: Vouched,
     running: Mutex<Running>,
     moves: Mutex<HashMap<WatchId, Arc<Semaphore>>>,

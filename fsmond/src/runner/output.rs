@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, PipeReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::io::ioctl_fionbio;
 use tracing::debug;
@@ -66,6 +67,11 @@ impl Capture {
             return std::future::pending().await;
         }
         self.pipe.wait().await;
+    }
+
+    /// Whether there is something to [`Capture::take`] within this time, or its end. Blocks.
+    pub(super) fn comes_within(&self, time: Duration) -> bool {
+        self.pipe.comes_within(time)
     }
 
     /// Reads what is there, once, and puts it away; false where there was nothing. Blocks while it writes.

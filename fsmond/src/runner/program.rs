@@ -18,12 +18,12 @@ use super::environment::{Environment, USUAL_PATH};
 /// The file that `program` names, absolute. One with a slash is relative to the folder the command runs in; one
 /// without is looked for in `PATH` as the command will see it. Entries of `PATH` that are not absolute are not
 /// searched: what is run must not depend on what lies in a watched folder.
-pub(super) fn find(program: &OsStr, folder: &Path, environment: &Environment) -> Result<OsString, String> {
+pub(super) fn find(program: &OsStr, folder: &Path, environment: &Environment<'_>) -> Result<OsString, String> {
     let shown = escape(program.as_bytes());
     if program.as_bytes().contains(&b'/') {
         return Ok(folder.join(program).into_os_string());
     }
-    let path = environment.get(OsStr::new("PATH")).map_or(USUAL_PATH.as_bytes(), |path| path.as_bytes());
+    let path = environment.get("PATH").map_or(USUAL_PATH.as_bytes(), |path| path.as_bytes());
     let mut not_executable = None;
     for entry in path.split(|&b| b == b':').filter(|entry| entry.first() == Some(&b'/')) {
         let file = Path::new(OsStr::from_bytes(entry)).join(program);
@@ -45,7 +45,7 @@ pub(super) fn find(program: &OsStr, folder: &Path, environment: &Environment) ->
 }
 
 /// The file that `program` names, if it could be started now, else why not. What cannot be told is left to the start.
-pub(super) fn check(program: &OsStr, folder: &Path, environment: &Environment) -> Result<OsString, String> {
+pub(super) fn check(program: &OsStr, folder: &Path, environment: &Environment<'_>) -> Result<OsString, String> {
     let file = find(program, folder, environment)?;
     let shown = escape(program.as_bytes());
     match std::fs::metadata(&file) {

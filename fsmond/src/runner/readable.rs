@@ -81,3 +81,46 @@ impl Readable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, Write};
+
+    use super::*;
+
+    fn soon(readable: &Readable) -> bool {
+        readable.comes_within(Duration::ZERO)
+    }
+
+    #[tokio::test]
+    async fn it_is_told_with_and_without_the_runtime() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        let (mut readable, mut buffer) = (Readable::new(reader.into()), Vec::with_capacity(8));
+        for _ in 0..2 {
+            assert!(!soon(&readable));
+            assert_eq!(readable.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            writer.write_all(b"abc").unwrap();
+            assert!(readable.comes_within(Duration::from_secs(20)));
+            // From now on the runtime knows of it.
+            readable.wait().await;
+            assert_eq!(readable.read(&mut buffer).unwrap(), 3);
+        }
+        assert_eq!(buffer, b"abcabc");
+        drop(writer);
+        readable.wait().await;
+        assert!(soon(&readable));
+        assert_eq!(readable.read(&mut buffer).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_the_runtime_cannot_wait_for_is_looked_at_again() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"abc").unwrap();
+        file.rewind().unwrap();
+        let (mut readable, mut buffer) = (Readable::new(file.into()), Vec::with_capacity(8));
+        readable.wait().await;
+        assert!(matches!(readable.0, Way::Time(_)));
+        assert_eq!(readable.read(&mut buffer).unwrap(), 3);
+    }
+}

@@ -19,12 +19,17 @@ const ROW_BYTES: u64 = 160;
 /// SQL for about how many bytes a run takes, its output included wherever that is.
 pub(super) const BYTES_SQL: &str = "160 + coalesce(length(path), 0) + length(event_id) + output_bytes";
 
+const START: &str = "INSERT INTO runs (run, watch, name, path, trigger, attempt, started, event_id, status, files) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+const END: &str = "UPDATE runs SET status = ?1, outcome = ?2, code = ?3, reason = ?4, ms = ?5, output = ?6, \
+     output_bytes = ?7, output_dropped = ?8 WHERE run = ?9";
+
+/// Those that failed, in the very words of the index of them.
+const NOT_OK: &str = "(status = 'failed' OR status = 'retry' OR status = 'lost' OR status = 'interrupted')";
+
 /// Writes the start of a run.
 pub(super) fn start(conn: &Connection, row: &RunRow) -> Sql<()> {
-    let mut statement = conn.prepare_cached(
-        "INSERT INTO runs (run, watch, name, path, trigger, attempt, started, event_id, status, files) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
+    let mut statement = conn.prepare_cached(START)?;
     Binder::new(&mut statement)
         .number(row.run)?
         .value(row.watch.0)?
@@ -74,10 +79,7 @@ pub(super) fn end(conn: &Connection, outputs: &Outputs, row: &RunEndRow) -> Sql<
         Some(Outcome::Answered(answer, message)) => (Some(answer.word()), None, message.as_deref()),
         Some(Outcome::WorkerFailed(why)) => (Some("worker_failed"), None, Some(&**why)),
     };
-    let mut statement = conn.prepare_cached(
-        "UPDATE runs SET status = ?1, outcome = ?2, code = ?3, reason = ?4, ms = ?5, output = ?6, output_bytes = ?7, \
-         output_dropped = ?8 WHERE run = ?9",
-    )?;
+    let mut statement = conn.prepare_cached(END)?;
     let known = Binder::new(&mut statement)
         .word(row.status)?
         .value(outcome)?
@@ -155,18 +157,20 @@ pub(super) fn unfinished(conn: &Connection) -> Sql<Vec<RunRow>> {
 
 /// Runs that match, newest first.
 pub(super) fn list(conn: &Connection, query: &RunsQuery) -> Sql<Vec<RunInfo>> {
-    let failed = "status IN ('failed', 'retry', 'lost', 'interrupted')";
+    let mut statement = conn.prepare_cached(&list_sql(query))?;
+    let rows = statement.query_map((query.watch.map(|w| w.0), query.max), decode)?;
+    rows.collect()
+}
+
+fn list_sql(query: &RunsQuery) -> String {
     let filter = match (query.watch.is_some(), query.failed) {
         (false, false) => "?1 IS NULL",
         (true, false) => "watch = ?1",
-        (false, true) => &format!("?1 IS NULL AND {failed}"),
+        (false, true) => &format!("?1 IS NULL AND {NOT_OK}"),
         // The plus keeps SQLite to the index of those that failed, which is the shorter one.
-        (true, true) => &format!("+watch = ?1 AND {failed}"),
+        (true, true) => &format!("+watch = ?1 AND {NOT_OK}"),
     };
-    let sql = format!("SELECT {COLUMNS} FROM runs WHERE {filter} ORDER BY run DESC LIMIT ?2");
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map((query.watch.map(|w| w.0), query.max), decode)?;
-    rows.collect()
+    format!("SELECT {COLUMNS} FROM runs WHERE {filter} ORDER BY run DESC LIMIT ?2")
 }
 
 /// One run.
@@ -201,4 +205,39 @@ pub(super) fn needs_file(conn: &Connection, run: RunId) -> Sql<bool> {
         .query_row((run.cast_signed(), RunStatus::Started.word()), |row| row.get(0))
         .optional()?
         .unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use fsmon_core::io::WatchId;
+
+    use super::*;
+    use crate::store::schema;
+
+    fn told(sql: &str, column: usize) -> Vec<String> {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::migrate(&conn).unwrap();
+        let mut statement = conn.prepare(sql).unwrap();
+        // What is bound to them makes no difference.
+        statement.raw_query().mapped(|row| row.get(column)).map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn those_that_failed_are_found_by_their_index() {
+        for watch in [None, Some(WatchId(1))] {
+            let query = RunsQuery { watch, failed: true, ..Default::default() };
+            let plan = told(&format!("EXPLAIN QUERY PLAN {}", list_sql(&query)), 3).join("; ");
+            assert!(plan.contains("INDEX runs_not_ok") && !plan.contains("TEMP"), "{plan}");
+        }
+    }
+
+    /// Each would take longer to make than the row takes to write.
+    #[test]
+    fn no_table_is_made_to_write_a_run() {
+        for sql in [START, END] {
+            let steps = told(&format!("EXPLAIN {sql}"), 1);
+            assert!(steps.iter().any(|step| step == "OpenWrite"), "{steps:?}");
+            assert!(!steps.iter().any(|step| step == "OpenEphemeral"), "{steps:?}");
+        }
+    }
 }

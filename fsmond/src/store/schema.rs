@@ -10,10 +10,10 @@ use super::columns::Sql;
 pub(super) const APPLICATION: i32 = 0x6673_6d6e;
 
 /// The version that this fsmond writes.
-pub(super) const VERSION: i64 = 12;
+pub(super) const VERSION: i64 = 13;
 
 /// What makes version n+1 out of version n.
-const MIGRATIONS: [&str; 12] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
+const MIGRATIONS: [&str; 13] = [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13];
 
 /// The first version. Times are nanoseconds since 1970; paths and names are bytes; words are those of the contract.
 const V1: &str = "
@@ -189,6 +189,13 @@ CREATE TABLE ignore_file (
 /// What the last run of a file was given, so that a change that leaves it so runs nothing.
 const V12: &str = "
 ALTER TABLE node ADD COLUMN processed BLOB; -- a digest of it; none: it is not known, or that run has not succeeded
+";
+
+/// The same runs, asked for in other words: for each row that is written SQLite makes a table of a list of more than two.
+const V13: &str = "
+DROP INDEX runs_not_ok;
+CREATE INDEX runs_not_ok ON runs (run)
+    WHERE status = 'failed' OR status = 'retry' OR status = 'lost' OR status = 'interrupted';
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

@@ -310,7 +310,8 @@ impl Writer {
     /// then nobody would learn of an fsync that fails.
     fn empty_log(&self) -> Result<(), Fatal> {
         let conn = &self.store.conn;
-        let moved = conn.query_row("PRAGMA wal_checkpoint(NOOP)", (), |row| row.get::<_, i64>(1)).and_then(|pages| {
+        let pages = || conn.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row((), |row| row.get::<_, i64>(1));
+        let moved = pages().and_then(|pages| {
             if pages < LOG_PAGES {
                 return Ok(());
             }
