@@ -32,8 +32,9 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 const STORE_RECHECK: Duration = Duration::from_millis(5);
 /// How soon it is seen that a watch is stuck and no longer holds up hints.
 const STUCK_RECHECK: Duration = Duration::from_millis(500);
-/// How long results may gather. What is not stored when the daemon dies is run again, so not for long.
-const GATHER: Duration = Duration::from_millis(6);
+/// How long results may gather. What is not stored when the daemon dies is run again, so not for long; but each transaction
+/// costs as much processor time as several results in it.
+const GATHER: Duration = Duration::from_millis(15);
 /// The shortest sleep before a deadline that is in the past although it was just ticked.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 

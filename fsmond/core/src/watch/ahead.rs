@@ -22,16 +22,16 @@ use crate::shared::{Ctx, Shared};
 use crate::sweep::Verdict;
 
 /// So many wait here at most.
-const MOST: u32 = 32;
+const MOST: u32 = 64;
 /// So many runs in a row must have been quick before any start is recorded ahead.
 const PROOF: u32 = 4;
 /// So many wait here as are expected to begin within this, in milliseconds.
 const EXPECTED: u64 = 50;
 /// Beside one for each place so many are lent as are expected to begin within this, in milliseconds. The results of half of
 /// that may come together: see [`Watch::results_may_gather`].
-const SOON: u64 = 12;
+const SOON: u64 = 30;
 /// So many runs have to be expected within [`SOON`] to make it worth letting results gather.
-const BRISK: u32 = 4;
+const BRISK: u32 = 10;
 /// When no run has ended for so long, in nanoseconds, what has not begun is taken back, and nothing more is recorded ahead.
 const PATIENCE: u64 = 200_000_000;
 /// The same, when one has been waiting for so long: commands are slower than they were.
