@@ -51,8 +51,7 @@ impl Exit {
         loop {
             match &mut self.tells {
                 Tells::Descriptor(descriptor) => {
-                    descriptor.wait().await;
-                    if has_exited(self.child) {
+                    if descriptor.wait().await || has_exited(self.child) {
                         return;
                     }
                 }

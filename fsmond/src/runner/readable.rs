@@ -47,15 +47,19 @@ impl Readable {
         poll(&mut [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)], Some(&time)).is_ok_and(|ready| ready > 0)
     }
 
-    /// Until it may be readable. Needs a runtime. May be cancelled and asked again.
-    pub(super) async fn wait(&mut self) {
+    /// Until it is readable: true; or may be so and is to be looked at: false. Needs a runtime. May be cancelled and asked
+    /// again.
+    pub(super) async fn wait(&mut self) -> bool {
         if let Way::Unknown(_) = self.0 {
             self.make_known();
         }
         match &self.0 {
             // An error is met again when it is read.
-            Way::Runtime(descriptor) if descriptor.readable().await.is_ok() => {}
-            _ => sleep(LOOK_EVERY).await,
+            Way::Runtime(descriptor) if descriptor.readable().await.is_ok() => true,
+            _ => {
+                sleep(LOOK_EVERY).await;
+                false
+            }
         }
     }
 
@@ -103,7 +107,7 @@ mod tests {
             writer.write_all(b"abc").unwrap();
             assert!(readable.comes_within(Duration::from_secs(20)));
             // From now on the runtime knows of it.
-            readable.wait().await;
+            assert!(readable.wait().await);
             assert_eq!(readable.read(&mut buffer).unwrap(), 3);
         }
         assert_eq!(buffer, b"abcabc");
@@ -119,7 +123,7 @@ mod tests {
         file.write_all(b"abc").unwrap();
         file.rewind().unwrap();
         let (mut readable, mut buffer) = (Readable::new(file.into()), Vec::with_capacity(8));
-        readable.wait().await;
+        assert!(!readable.wait().await);
         assert!(matches!(readable.0, Way::Time(_)));
         assert_eq!(readable.read(&mut buffer).unwrap(), 3);
     }
