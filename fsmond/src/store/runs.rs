@@ -24,8 +24,9 @@ const START: &str = "INSERT INTO runs (run, watch, name, path, trigger, attempt,
 const END: &str = "UPDATE runs SET status = ?1, outcome = ?2, code = ?3, reason = ?4, ms = ?5, output = ?6, \
      output_bytes = ?7, output_dropped = ?8 WHERE run = ?9";
 
-/// Those that failed, in the very words of the index of them.
-const NOT_OK: &str = "(status = 'failed' OR status = 'retry' OR status = 'lost' OR status = 'interrupted')";
+/// Those that failed, in the very words of the index of them. One that was interrupted and came to nothing never began.
+const NOT_OK: &str = "(status = 'failed' OR status = 'retry' OR status = 'lost' \
+     OR (status = 'interrupted' AND outcome IS NOT NULL))";
 
 /// Writes the start of a run.
 pub(super) fn start(conn: &Connection, row: &RunRow) -> Sql<()> {

@@ -191,11 +191,12 @@ const V12: &str = "
 ALTER TABLE node ADD COLUMN processed BLOB; -- a digest of it; none: it is not known, or that run has not succeeded
 ";
 
-/// The same runs, asked for in other words: for each row that is written SQLite makes a table of a list of more than two.
+/// A start that was taken back has not failed. And in other words: for each row that is written SQLite makes a table of a list
+/// of more than two.
 const V13: &str = "
 DROP INDEX runs_not_ok;
-CREATE INDEX runs_not_ok ON runs (run)
-    WHERE status = 'failed' OR status = 'retry' OR status = 'lost' OR status = 'interrupted';
+CREATE INDEX runs_not_ok ON runs (run) WHERE status = 'failed' OR status = 'retry' OR status = 'lost'
+    OR (status = 'interrupted' AND outcome IS NOT NULL);
 ";
 
 /// Settings of one connection. The locking mode comes first: set before the first access it makes SQLite keep the

@@ -95,12 +95,16 @@ fn runs_are_listed_newest_first() {
         let row = RunRow { watch: WatchId(u32::try_from(run % 2).unwrap()), ..run_start(run) };
         running.store(vec![StoreOp::RunStart(row), StoreOp::RunEnd(run_end(run, status))]);
     }
+    // It was taken back before it began, so it has not failed.
+    let taken_back = RunEndRow { outcome: None, ms: None, ..run_end(9, RunStatus::Interrupted) };
+    let start = RunRow { watch: WatchId(1), ..run_start(9) };
+    running.store(vec![StoreOp::RunStart(start), StoreOp::RunEnd(taken_back)]);
     let list = |watch, failed, max| -> Vec<u64> {
         wait(running.reader.runs(RunsQuery { watch, failed, max })).unwrap().iter().map(|r| r.run).collect()
     };
-    assert_eq!(list(None, false, 100), [8, 7, 6, 5, 4, 3, 2, 1]);
-    assert_eq!(list(None, false, 2), [8, 7]);
-    assert_eq!(list(Some(WatchId(1)), false, 100), [7, 5, 3, 1]);
+    assert_eq!(list(None, false, 100), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(list(None, false, 2), [9, 8]);
+    assert_eq!(list(Some(WatchId(1)), false, 100), [9, 7, 5, 3, 1]);
     assert_eq!(list(None, true, 100), [8, 6, 4, 3]);
     assert_eq!(list(Some(WatchId(1)), true, 100), [3]);
     assert_eq!(list(Some(WatchId(9)), true, 100), Vec::<u64>::new());
