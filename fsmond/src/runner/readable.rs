@@ -24,9 +24,6 @@ enum Way {
     Unknown(OwnedFd),
     /// Of what tokio waits for this takes any descriptor that can be waited for.
     Runtime(Receiver),
-    Time(OwnedFd),
-    /// Only while one of the others becomes another.
-    Between,
 }
 
 impl Readable {
@@ -38,9 +35,8 @@ impl Readable {
     /// Whether it becomes readable within this time, or shows an error. Blocks; the runtime is not told of it.
     pub(super) fn comes_within(&self, time: Duration) -> bool {
         let descriptor = match &self.0 {
-            Way::Unknown(descriptor) | Way::Time(descriptor) => descriptor.as_fd(),
+            Way::Unknown(descriptor) => descriptor.as_fd(),
             Way::Runtime(descriptor) => descriptor.as_fd(),
-            Way::Between => return false,
         };
         let Ok(time) = Timespec::try_from(time) else { return false };
         // A signal that comes in between ends it early, which is no harm.
@@ -50,8 +46,11 @@ impl Readable {
     /// Until it is readable: true; or may be so and is to be looked at: false. Needs a runtime. May be cancelled and asked
     /// again.
     pub(super) async fn wait(&mut self) -> bool {
-        if let Way::Unknown(_) = self.0 {
-            self.make_known();
+        if let Way::Unknown(descriptor) = &self.0
+            // A copy, since what is refused is gone.
+            && let Ok(known) = descriptor.try_clone().and_then(Receiver::from_owned_fd_unchecked)
+        {
+            self.0 = Way::Runtime(known);
         }
         match &self.0 {
             // An error is met again when it is read.
@@ -63,25 +62,11 @@ impl Readable {
         }
     }
 
-    fn make_known(&mut self) {
-        self.0 = match std::mem::replace(&mut self.0, Way::Between) {
-            Way::Unknown(descriptor) => {
-                // A copy, since what is refused is gone.
-                let known = descriptor.try_clone().and_then(Receiver::from_owned_fd_unchecked);
-                known.map_or(Way::Time(descriptor), Way::Runtime)
-            }
-            other => other,
-        };
-    }
-
     /// Reads once, as much as the buffer has room for after what is in it.
     pub(super) fn read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match &self.0 {
-            Way::Unknown(descriptor) | Way::Time(descriptor) => {
-                Ok(rustix::io::read(descriptor, spare_capacity(buffer))?)
-            }
+            Way::Unknown(descriptor) => Ok(rustix::io::read(descriptor, spare_capacity(buffer))?),
             Way::Runtime(descriptor) => descriptor.try_read_buf(buffer),
-            Way::Between => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 }
@@ -124,7 +109,7 @@ mod tests {
         file.rewind().unwrap();
         let (mut readable, mut buffer) = (Readable::new(file.into()), Vec::with_capacity(8));
         assert!(!readable.wait().await);
-        assert!(matches!(readable.0, Way::Time(_)));
+        assert!(matches!(readable.0, Way::Unknown(_)));
         assert_eq!(readable.read(&mut buffer).unwrap(), 3);
     }
 }
